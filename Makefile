@@ -1,0 +1,46 @@
+# One command for each thing that people do here; each prepares what it needs first.
+TOOLS := .tools
+UV    := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
+VENV  := .venv/.installed
+PY    := .venv/bin/python
+ARGS  ?=
+
+.PHONY: install demo up test check format bench docs clean
+
+install: $(VENV)
+
+$(TOOLS)/bin/uv:
+	python3 -m venv --without-pip $(TOOLS)
+	python3 -m pip --python $(TOOLS)/bin/python install --quiet uv
+
+$(VENV): pyproject.toml uv.lock | $(if $(findstring $(TOOLS),$(UV)),$(TOOLS)/bin/uv)
+	$(UV) sync --frozen --quiet
+	@touch $(VENV)
+
+demo: install
+	.venv/bin/promotion demo $(ARGS)
+
+up: install
+	.venv/bin/promotion up $(ARGS)
+
+test: install
+	$(PY) -m pytest $(ARGS)
+
+check: install
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+format: install
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+bench: install
+	$(PY) -m bench $(ARGS)
+
+docs: install
+	$(PY) -m docs.generate $(ARGS)
+
+clean:
+	rm -rf .venv .tools

@@ -1,0 +1,1 @@
+"""The language that the services share: events, topics, resources, vocabulary and published views."""

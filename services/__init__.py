@@ -1,0 +1,1 @@
+"""One package for each service, and the platform that they all stand on."""

@@ -1,0 +1,1 @@
+"""For people and programs: the Python facade, the client, the command line and the local stack."""
