@@ -1,0 +1,117 @@
+"""PostgreSQL: one pool for each role, transactions, and what kind of trouble an error is.
+
+It holds no statement of any service.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+# SQLSTATE classes in which the server, not the statement, is the trouble.
+_OUTAGE_CLASSES = frozenset({"08", "53", "57", "58", "XX", "F0"})
+_READ_ONLY = "25006"
+_CONFLICTS = frozenset({"40001", "40P01", "55P03"})
+# Data and integrity errors: the same statement with the same values fails again.
+_PERMANENT_CLASSES = frozenset({"22", "23"})
+
+
+class DatabaseUnavailable(Exception):
+    """PostgreSQL cannot be reached or does not take work now; the same call may succeed later."""
+
+
+class Database:
+    """A pool of connections that act as one role.
+
+    ``url`` is a ``postgresql://`` URL of a user who may take on ``role``; ``command_timeout_seconds`` bounds every
+    statement, so that a server that hangs is an error and not a wait.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        role: str | None,
+        application_name: str,
+        pool_size: int = 8,
+        command_timeout_seconds: float = 30.0,
+    ) -> None:
+        server_settings = {
+            "application_name": application_name,
+            "timezone": "UTC",
+            "idle_in_transaction_session_timeout": "60000",
+            "lock_timeout": "10000",
+            "jit": "off",
+        }
+        if role is not None:
+            server_settings["role"] = role
+        self._engine = create_async_engine(
+            driver_url(url),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=1.5,
+            connect_args={
+                "timeout": 1.5,
+                "command_timeout": command_timeout_seconds,
+                "server_settings": server_settings,
+            },
+        )
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction; commit at the end, roll back on an exception.
+
+        Raises DatabaseUnavailable instead of an error that means that the server is away.
+        """
+        try:
+            async with self._engine.begin() as connection:
+                yield connection
+        except Exception as error:
+            if is_outage(error):
+                raise DatabaseUnavailable(str(error)) from error
+            raise
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+
+def driver_url(url: str) -> str:
+    """Give ``url`` with the name of the asynchronous driver."""
+    scheme, separator, rest = url.partition("://")
+    if scheme not in {"postgresql", "postgres", "postgresql+asyncpg"} or not separator:
+        raise ValueError(f"the database URL has to begin with postgresql://, not with {scheme[:20]!r}")
+    return f"postgresql+asyncpg://{rest}"
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """Give the SQLSTATE that ``error`` or what it wraps carries, if any."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        error = error.orig
+    state = getattr(error, "sqlstate", None)
+    return state if isinstance(state, str) else None
+
+
+def is_outage(error: BaseException) -> bool:
+    """Tell whether ``error`` means that the server is away, not that the statement is wrong."""
+    if isinstance(error, (DatabaseUnavailable, OSError, TimeoutError, PoolTimeout, InterfaceError)):
+        return True
+    state = sqlstate(error)
+    if state is not None:
+        return state[:2] in _OUTAGE_CLASSES or state == _READ_ONLY
+    return isinstance(error, DBAPIError)
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Tell whether ``error`` is a deadlock, a serialization failure or a lock time-out: run the transaction again."""
+    return sqlstate(error) in _CONFLICTS
+
+
+def is_permanent(error: BaseException) -> bool:
+    """Tell whether the same work with the same input would fail in the same way."""
+    state = sqlstate(error)
+    if state is not None:
+        return state[:2] in _PERMANENT_CLASSES
+    return not (is_outage(error) or is_conflict(error))

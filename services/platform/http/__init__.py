@@ -1,0 +1,1 @@
+"""What every HTTP resource shares: problem documents, who is calling, strict bodies, cursors."""

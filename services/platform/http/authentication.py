@@ -1,0 +1,65 @@
+"""Who is calling over HTTP, and the refusal of those who may not."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import Header, Request
+
+from schemas.text import IDENTIFIER
+from schemas.vocabulary import Role
+from services.platform.http.problems import Problem
+from services.platform.identity import KeyRing, Principal
+
+Authenticate = Callable[..., Awaitable[Principal]]
+
+
+def _unauthenticated(detail: str) -> Problem:
+    return Problem(401, "unauthenticated", detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+def requires(*roles: Role) -> Authenticate:
+    """Give the dependency that lets callers with any of ``roles`` pass and gives their principal.
+
+    The application keeps its KeyRing in ``app.state.key_ring``.
+    """
+
+    async def principal(
+        request: Request,
+        authorization: Annotated[str | None, Header()] = None,
+        on_behalf_of: Annotated[str | None, Header()] = None,
+    ) -> Principal:
+        caller = await _caller(request.app.state.key_ring, authorization)
+        if on_behalf_of is not None:
+            caller = _delegated(caller, on_behalf_of)
+        if not caller.may(*roles):
+            raise Problem(
+                403, "forbidden", f"this needs one of the roles {', '.join(roles)}; you have {_names(caller)}"
+            )
+        return caller
+
+    return principal
+
+
+async def _caller(key_ring: KeyRing, authorization: str | None) -> Principal:
+    if authorization is None:
+        raise _unauthenticated("give a credential: Authorization: Bearer <API key>")
+    scheme, _, credential = authorization.partition(" ")
+    if scheme.lower() != "bearer":
+        raise _unauthenticated("the Authorization header has to be: Bearer <API key>")
+    caller = await key_ring.verify(credential.strip())
+    if caller is None:
+        raise _unauthenticated("the API key is unknown, expired or revoked")
+    return caller
+
+
+def _delegated(caller: Principal, subject: str) -> Principal:
+    if Role.DELEGATE not in caller.roles:
+        raise Problem(403, "forbidden", "On-Behalf-Of needs the role delegate; leave the header out")
+    if not re.match(IDENTIFIER, subject) or len(subject) > 200:
+        raise Problem(422, "invalid_request", "On-Behalf-Of does not hold an identifier")
+    return caller.on_behalf_of(subject)
+
+
+def _names(caller: Principal) -> str:
+    return ", ".join(sorted(caller.roles)) or "none"

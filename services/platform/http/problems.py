@@ -1,0 +1,137 @@
+"""Errors as ``application/problem+json`` (RFC 9457): a stable type, what was wrong, and what to do."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from services.platform.database import DatabaseUnavailable, is_conflict
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:promotion:problem:"
+_SHOWN_CHARACTERS = 80
+
+_log = structlog.get_logger()
+
+
+class Problem(Exception):
+    """A request that is refused; ``code`` is the stable end of the problem's type.
+
+    ``errors`` are objects {path, code, message, hint}; ``extra`` joins the document (the current state, an id).
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[Mapping[str, Any]] = (),
+        headers: Mapping[str, str] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
+        self.extra = dict(extra or {})
+
+    def response(self) -> JSONResponse:
+        """Write the problem as a response."""
+        body: dict[str, Any] = {
+            "type": f"{TYPE_PREFIX}{self.code}",
+            "title": self.code.replace("_", " "),
+            "status": self.status,
+            "detail": self.detail,
+            **self.extra,
+        }
+        if self.errors:
+            body["errors"] = self.errors
+        return JSONResponse(body, self.status, headers=self.headers, media_type=MEDIA_TYPE)
+
+
+def field_error(path: str, code: str, message: str, hint: str) -> dict[str, str]:
+    """Say what is wrong with the value at ``path`` (JSON Pointer) of the body."""
+    return {"path": path, "code": code, "message": message, "hint": hint}
+
+
+def invalid(path: str, code: str, message: str, hint: str) -> Problem:
+    """Give the 422 for one wrong value."""
+    return Problem(422, "invalid_request", f"{path}: {message}", errors=[field_error(path, code, message, hint)])
+
+
+def not_found(kind: str, identifier: object) -> Problem:
+    """Give the 404 for what does not exist or is another organization's; both look alike."""
+    shown = str(identifier)[:_SHOWN_CHARACTERS]
+    return Problem(404, "not_found", f"there is no {kind} {shown!r} that you may see")
+
+
+def unavailable(detail: str) -> Problem:
+    """Give the 503 for a dependency that is away."""
+    return Problem(503, "unavailable", detail, headers={"Retry-After": "1"})
+
+
+def install(app: FastAPI) -> None:
+    """Make ``app`` answer every error as a problem document."""
+
+    @app.exception_handler(Problem)
+    async def on_problem(_request: Request, problem: Problem) -> JSONResponse:
+        return problem.response()
+
+    @app.exception_handler(RequestValidationError)
+    async def on_validation_error(_request: Request, error: RequestValidationError) -> JSONResponse:
+        return from_validation(error.errors()).response()
+
+    @app.exception_handler(HTTPException)
+    async def on_http_exception(_request: Request, error: HTTPException) -> JSONResponse:
+        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+        return Problem(error.status_code, code, str(error.detail), headers=error.headers).response()
+
+    @app.exception_handler(DatabaseUnavailable)
+    async def on_outage(_request: Request, error: DatabaseUnavailable) -> JSONResponse:
+        _log.warning("database unavailable", error=str(error))
+        return unavailable("the database does not answer; nothing was changed for certain, try again").response()
+
+    @app.exception_handler(Exception)
+    async def on_anything(request: Request, error: Exception) -> JSONResponse:
+        if is_conflict(error):
+            return unavailable("the change collided with another one; try again").response()
+        _log.exception("request failed", path=request.url.path, exc_info=error)
+        return Problem(500, "internal_error", "the server failed; it has been logged").response()
+
+
+def from_validation(errors: Sequence[Any]) -> Problem:
+    """Give the 422 that lists what FastAPI and pydantic found wrong."""
+    items = [_item(error) for error in errors]
+    first = items[0]
+    return Problem(422, "invalid_request", f"{first['path']}: {first['message']}", errors=items)
+
+
+def _item(error: Mapping[str, Any]) -> dict[str, str]:
+    where, *location = [str(part) for part in error["loc"]] or ["body"]
+    path = "/" + "/".join(part.replace("~", "~0").replace("/", "~1") for part in location)
+    if where != "body":
+        path = f"{where}:{path}"
+    message = f"{error['msg']}{_shown(error.get('input'))}"
+    return field_error(path, str(error["type"]), message, _hint(str(error["type"])))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, (str, int, float, bool)):
+        return f" (it was {repr(value)[:_SHOWN_CHARACTERS]})"
+    return ""
+
+
+def _hint(code: str) -> str:
+    hints = {
+        "missing": "give this field",
+        "extra_forbidden": "leave this field out; check its spelling",
+        "string_pattern_mismatch": "use letters, digits and . _ : @ - as the documentation of the field says",
+    }
+    return hints.get(code, "see /docs for the shape of this request")

@@ -1,0 +1,295 @@
+"""Kafka's door: batches of records in, one transaction each, offsets committed only after it.
+
+Order of one batch: decode; in one transaction park what is unreadable and apply the rest; then the offsets. A crash
+in between repeats the batch, so what a subscription applies has to be guarded against repetition.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage, TopicPartition
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.cloudevents import Unreadable, decode
+from schemas.events import Event
+from schemas.topics import consumer_group
+from services.platform.clock import Clock
+from services.platform.database import Database, is_permanent
+from services.platform.messaging.dead_letters import DeadLetter, Record, park
+from services.platform.messaging.outbox import Outbox
+from services.platform.settings import Settings
+from services.platform.telemetry import BATCH_SECONDS, CONSUMED, PARKED, RETRIED
+
+MAX_RECORDS = 500
+BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
+
+# Applies events in the transaction of the connection; what it raises decides whether they are tried again or parked.
+Apply = Callable[[AsyncConnection, Sequence[Event], datetime], Awaitable[None]]
+
+_log = structlog.get_logger()
+
+
+class Unprocessable(Exception):
+    """One event is understood but cannot be accepted; park it with this ``code`` and message."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One topic that a service consumes, in a group of its own, and what it does with the events."""
+
+    topic: str
+    apply: Apply
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    record: Record
+    event: Event
+
+
+class BatchProcessor:
+    """Handles the batches of one subscription; knows PostgreSQL but not Kafka's client.
+
+    ``committed`` is called after each transaction, to wake what waits for its effects.
+    """
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        *,
+        service: str,
+        database: Database,
+        outbox: Outbox,
+        clock: Clock,
+        committed: Callable[[], None],
+    ) -> None:
+        self._subscription = subscription
+        self._service = service
+        self._group = consumer_group(service, subscription.topic)
+        self._database = database
+        self._outbox = outbox
+        self._clock = clock
+        self._committed = committed
+
+    async def process(self, records: Sequence[Record]) -> None:
+        """Apply or park every one of ``records``; raise what is worth another try, having done nothing halfway."""
+        received: list[_Received] = []
+        letters: list[DeadLetter] = []
+        for record in records:
+            try:
+                event = decode(topic=record.topic, key=record.key, headers=record.headers, value=record.value)
+            except Unreadable as error:
+                letters.append(DeadLetter(self._group, record, error.code, str(error)))
+            else:
+                received.append(_Received(record, event))
+        with BATCH_SECONDS.labels(self._service, self._subscription.topic).time():
+            await self._apply_or_park(received, letters)
+        CONSUMED.labels(self._service, self._subscription.topic).inc(len(records))
+        self._committed()
+
+    async def _apply_or_park(self, received: Sequence[_Received], letters: Sequence[DeadLetter]) -> None:
+        try:
+            await self._in_one_transaction(received, letters)
+        except Exception as error:
+            if not received or not is_permanent(error):
+                raise
+            if len(received) == 1:
+                await self._in_one_transaction([], [*letters, self._letter(received[0].record, error)])
+                return
+            middle = len(received) // 2
+            await self._apply_or_park(received[:middle], letters)
+            await self._apply_or_park(received[middle:], [])
+
+    async def _in_one_transaction(self, received: Sequence[_Received], letters: Sequence[DeadLetter]) -> None:
+        now = self._clock()
+        async with self._database.begin() as connection:
+            if received:
+                await self._subscription.apply(connection, [item.event for item in received], now)
+            parked = await park(connection, letters, now=now)
+            await self._outbox.append_records(connection, [letter.to_record() for letter in parked])
+        for letter in parked:
+            PARKED.labels(self._service, letter.record.topic, letter.reason).inc()
+            _log.error(
+                "record parked", group=letter.group, topic=letter.record.topic, offset=letter.record.offset,
+                partition=letter.record.partition, reason=letter.reason,
+            )  # fmt: skip
+
+    def _letter(self, record: Record, error: Exception) -> DeadLetter:
+        if isinstance(error, Unprocessable):
+            return DeadLetter(self._group, record, error.code, str(error))
+        _log.exception("event not processable", group=self._group, exc_info=error)
+        return DeadLetter(self._group, record, "unprocessable", f"{type(error).__name__}: {error}")
+
+
+class Consumers:
+    """All subscriptions of one service on one connection to Kafka."""
+
+    def __init__(
+        self,
+        subscriptions: Sequence[Subscription],
+        *,
+        service: str,
+        settings: Settings,
+        database: Database,
+        outbox: Outbox,
+        clock: Clock,
+        committed: Callable[[], None],
+    ) -> None:
+        self._service = service
+        self._settings = settings
+        self._clock = clock
+        self._processors = {
+            subscription.topic: BatchProcessor(
+                subscription,
+                service=service,
+                database=database,
+                outbox=outbox,
+                clock=clock,
+                committed=committed,
+            )
+            for subscription in subscriptions
+        }
+        self._failures = dict.fromkeys(self._processors, 0)
+        self._broker: KafkaBroker | None = None
+        self._subscribers: dict[str, Any] = {}
+
+    async def start(self) -> None:
+        """Connect and begin to consume; raises when Kafka is away or lacks a topic's partitions."""
+        broker = KafkaBroker(
+            self._settings.bootstrap_servers(),
+            ack_policy=AckPolicy.NACK_ON_ERROR,
+            allow_auto_create_topics=False,
+            graceful_timeout=8.0,
+            logger=None,
+            client_id=f"{self._service}-{self._settings.instance}",
+        )
+        self._broker = broker
+        for topic in self._processors:
+            self._subscribe(broker, topic)
+        await broker.start()
+
+    async def stop(self) -> None:
+        """Let the running batches finish and commit, then disconnect."""
+        broker, self._broker = self._broker, None
+        self._subscribers = {}
+        if broker is not None:
+            await broker.stop()
+
+    async def lag(self) -> dict[str, int]:
+        """Count the records of each topic that are known to wait and have not been fetched by this worker."""
+        return {topic: await _lag(subscriber.consumer) for topic, subscriber in self._subscribers.items()}
+
+    def failing(self) -> list[str]:
+        """Name the topics whose last batch failed and is being tried again."""
+        return [topic for topic, failures in self._failures.items() if failures]
+
+    async def ping(self) -> bool:
+        """Tell whether the broker answers within two seconds."""
+        return self._broker is not None and await self._broker.ping(timeout=2.0)
+
+    def _subscribe(self, broker: KafkaBroker, topic: str) -> None:
+        options: dict[str, Any] = {
+            "group_id": consumer_group(self._service, topic),
+            "auto_offset_reset": "earliest",
+            "batch": True,
+            "max_records": MAX_RECORDS,
+            "batch_timeout_ms": 10,
+            "no_reply": True,
+            "decoder": _undecoded,
+            "parser": _without_headers,
+        }
+        if self._settings.embedded:
+            # No consumer group: the embedded broker cannot have two members in one.
+            partitions = [TopicPartition(topic, number) for number in range(self._settings.kafka_partitions)]
+            subscriber = broker.subscriber(partitions=partitions, fetch_max_wait_ms=10, **options)
+        else:
+            subscriber = broker.subscriber(
+                topic,
+                group_instance_id=f"{self._service}-{self._settings.instance}-{topic}",
+                session_timeout_ms=6000,
+                heartbeat_interval_ms=2000,
+                **options,
+            )
+        self._subscribers[topic] = subscriber
+
+        async def on_batch(message: KafkaMessage) -> None:
+            await self._on_batch(topic, message)
+
+        subscriber(on_batch)
+
+    async def _on_batch(self, topic: str, message: KafkaMessage) -> None:
+        raw = message.raw_message
+        records = [_record(item) for item in (raw if isinstance(raw, tuple) else (raw,))]
+        try:
+            await self._processors[topic].process(records)
+        except Exception as error:
+            failures = self._failures[topic] = self._failures[topic] + 1
+            delay_seconds = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS)) - 1]
+            RETRIED.labels(self._service, topic).inc()
+            _log.warning(
+                "batch tried again", service=self._service, topic=topic, records=len(records),
+                error=f"{type(error).__name__}: {error}", retry_seconds=delay_seconds,
+            )  # fmt: skip
+            await asyncio.sleep(delay_seconds)
+            raise
+        self._failures[topic] = 0
+
+
+def _record(raw: Any) -> Record:
+    return Record(
+        topic=raw.topic,
+        partition=raw.partition,
+        offset=raw.offset,
+        timestamp_ms=raw.timestamp,
+        key=raw.key,
+        headers=tuple(raw.headers),
+        value=raw.value,
+    )
+
+
+async def _undecoded(message: Any) -> None:
+    # Decoding here would fail a whole batch for one record; the processor decodes each by itself.
+    return None
+
+
+async def _without_headers(message: Any, original: Callable[[Any], Awaitable[Any]]) -> Any:
+    # A header that is null or not UTF-8 breaks the built-in parser outside of every acknowledgement policy. The raw
+    # records keep their headers; the parser is shown none.
+    shown = tuple(_Headerless(record) for record in message)
+    parsed = await original(shown)
+    parsed.raw_message = message
+    return parsed
+
+
+class _Headerless:
+    """A consumer record as the built-in parser may see it."""
+
+    headers: tuple[()] = ()
+
+    def __init__(self, record: Any) -> None:
+        self.topic = record.topic
+        self.partition = record.partition
+        self.offset = record.offset
+        self.timestamp = record.timestamp
+        self.key = record.key
+        self.value = record.value
+
+
+async def _lag(consumer: Any) -> int:
+    if consumer is None:
+        return 0
+    waiting = 0
+    for partition in consumer.assignment():
+        high = consumer.highwater(partition)
+        if high is not None:
+            waiting += max(0, high - await consumer.position(partition))
+    return waiting

@@ -1,0 +1,183 @@
+"""The outbox: records written in the transaction that they tell of, and a relay that publishes them in order.
+
+A row leaves the table only after Kafka has acknowledged it, so a crash anywhere repeats records and never loses one.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator, Sequence
+
+import asyncpg
+import structlog
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.cloudevents import EncodedRecord, Headers, encode
+from schemas.events import Event
+from services.platform.database import Database
+from services.platform.messaging.producer import Publisher, PublishFailed
+from services.platform.telemetry import OUTBOX_ROWS
+
+BATCH_ROWS = 500
+# Notifications are lost while a listener reconnects, so the relay looks by itself as well.
+POLL_SECONDS = 0.5
+RETRY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
+
+_log = structlog.get_logger()
+
+
+class Outbox:
+    """Writes records into the outbox table of one schema."""
+
+    def __init__(self, schema: str) -> None:
+        self.schema = schema
+        self._insert = text(
+            f"INSERT INTO {schema}.outbox (topic, key, headers, value) "  # noqa: S608
+            "SELECT * FROM unnest(cast(:topics AS text[]), cast(:keys AS bytea[]), cast(:headers AS text[]), "
+            "cast(:values AS bytea[]))"
+        )
+
+    async def append(self, connection: AsyncConnection, events: Sequence[Event]) -> None:
+        """Write ``events`` in the transaction of ``connection``; they are published in this order."""
+        await self.append_records(connection, [encode(event) for event in events])
+
+    async def append_records(self, connection: AsyncConnection, records: Sequence[EncodedRecord]) -> None:
+        """Write ``records`` in the transaction of ``connection``."""
+        if not records:
+            return
+        await connection.execute(
+            self._insert,
+            {
+                "topics": [record.topic for record in records],
+                "keys": [record.key for record in records],
+                "headers": [dump_headers(record.headers) for record in records],
+                "values": [record.value for record in records],
+            },
+        )
+
+    @property
+    def channel(self) -> str:
+        """Name the notification channel that wakes this outbox's relay."""
+        return f"outbox_{self.schema}"
+
+
+def dump_headers(headers: Headers) -> str:
+    """Write headers as JSON; Latin-1 keeps every byte, null stays null."""
+    return json.dumps([[name, None if raw is None else raw.decode("latin-1")] for name, raw in headers])
+
+
+def load_headers(dumped: str) -> Headers:
+    """Read what dump_headers wrote."""
+    return tuple((name, None if value is None else value.encode("latin-1")) for name, value in json.loads(dumped))
+
+
+class Wake:
+    """Wakes the relay of ``outbox`` in whatever process it runs; many calls at once become one notification.
+
+    To lose one is harmless: the relay polls too.
+    """
+
+    def __init__(self, database: Database, outbox: Outbox) -> None:
+        self._database = database
+        self._channel = outbox.channel
+        self._wanted = asyncio.Event()
+
+    def __call__(self) -> None:
+        """Ask for the relay to look now; call it after the commit."""
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Send the notifications until cancelled."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            try:
+                async with self._database.begin() as connection:
+                    await connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": self._channel})
+            except Exception as error:  # noqa: BLE001 - the relay's own poll finds the rows
+                _log.warning("relay not woken", channel=self._channel, error=str(error))
+                await asyncio.sleep(POLL_SECONDS)
+
+
+class Relay:
+    """Publishes one schema's outbox in id order; of several relays one is active, by an advisory lock.
+
+    ``url`` is a plain PostgreSQL URL, not one of a transaction pooler: the lock lives with the session.
+    """
+
+    def __init__(self, url: str, outbox: Outbox, publisher: Publisher, *, role: str | None) -> None:
+        self._url = url
+        self._schema = outbox.schema
+        self._channel = outbox.channel
+        self._publisher = publisher
+        self._role = role
+        self._wake = asyncio.Event()
+        self.last_success: float | None = None
+
+    def wake(self) -> None:
+        """Look for rows now; for callers in the same event loop."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Relay until cancelled; trouble with Kafka or PostgreSQL is waited out."""
+        failures = 0
+        while True:
+            try:
+                async with contextlib.aclosing(self._batches()) as batches:
+                    async for _ in batches:
+                        failures = 0
+            except (
+                PublishFailed,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                OSError,
+                TimeoutError,
+            ) as error:
+                delay_seconds = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
+                failures += 1
+                _log.warning("relay interrupted", schema=self._schema, error=str(error), retry=delay_seconds)
+                await asyncio.sleep(delay_seconds)
+
+    async def close(self) -> None:
+        """Drop the connection to Kafka."""
+        await self._publisher.close()
+
+    async def _batches(self) -> AsyncGenerator[int, None]:
+        settings = {"application_name": f"{self._schema}-relay"}
+        if self._role is not None:
+            settings["role"] = self._role
+        connection = await asyncpg.connect(self._url, timeout=2, command_timeout=30, server_settings=settings)
+        try:
+            await self._until_active(connection)
+            await connection.add_listener(self._channel, lambda *_: self._wake.set())
+            while True:
+                yield await self._relay_one_batch(connection)
+        finally:
+            connection.terminate()
+
+    async def _until_active(self, connection: asyncpg.Connection) -> None:
+        while not await connection.fetchval(
+            "SELECT pg_try_advisory_lock(hashtext('relay'), hashtext($1))", self._schema
+        ):
+            await asyncio.sleep(POLL_SECONDS)  # noqa: ASYNC110 - the lock is another session's to give up
+
+    async def _relay_one_batch(self, connection: asyncpg.Connection) -> int:
+        self._wake.clear()
+        rows = await connection.fetch(
+            f"SELECT id, topic, key, headers, value FROM {self._schema}.outbox ORDER BY id LIMIT {BATCH_ROWS}"  # noqa: S608
+        )
+        OUTBOX_ROWS.labels(self._schema).set(len(rows))
+        if rows:
+            await self._publisher.publish(
+                [EncodedRecord(row["topic"], row["key"], load_headers(row["headers"]), row["value"]) for row in rows]
+            )
+            await connection.execute(
+                f"DELETE FROM {self._schema}.outbox WHERE id = ANY($1)",  # noqa: S608
+                [row["id"] for row in rows],
+            )
+        self.last_success = asyncio.get_running_loop().time()
+        if len(rows) < BATCH_ROWS:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+        return len(rows)

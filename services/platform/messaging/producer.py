@@ -1,0 +1,121 @@
+"""Publishing to Kafka: records grouped by partition, acknowledged by all replicas, or an error.
+
+After any error the client is thrown away and made anew: an idempotent producer cannot be trusted past one.
+"""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.partitioner import murmur2
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+from schemas.cloudevents import EncodedRecord
+from services.platform.telemetry import PUBLISHED
+
+BATCH_BYTES = 131_072
+MAX_REQUEST_BYTES = 2_097_152
+
+
+class PublishFailed(Exception):
+    """Kafka did not acknowledge everything; what was sent may arrive all the same, so send it all again."""
+
+
+class Publisher:
+    """Publishes batches; safe to use from one task at a time.
+
+    ``bootstrap_servers`` is asked at each connection.
+    """
+
+    def __init__(self, bootstrap_servers: Callable[[], str], *, service: str, timeout_seconds: float = 10.0) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._service = service
+        self._timeout_seconds = timeout_seconds
+        self._producer: AIOKafkaProducer | None = None
+
+    async def publish(self, records: Sequence[EncodedRecord]) -> None:
+        """Publish ``records``, in order within each partition, and wait until all are acknowledged.
+
+        Raises PublishFailed when that did not happen within the time-out.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                producer = await self._connected()
+                acknowledgements = await self._send(producer, records)
+                await asyncio.gather(*acknowledgements)
+        except Exception as error:
+            await self.close()
+            raise PublishFailed(f"{type(error).__name__}: {error}") from error
+        for record in records:
+            PUBLISHED.labels(self._service, record.topic).inc()
+
+    async def close(self) -> None:
+        """Drop the connection; the next publication makes a new one."""
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(1.0):
+                await producer.stop()
+        with contextlib.suppress(Exception):
+            await producer.client.close()
+
+    async def _connected(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap_servers(),
+                acks="all",
+                enable_idempotence=True,
+                linger_ms=0,
+                max_batch_size=BATCH_BYTES,
+                max_request_size=MAX_REQUEST_BYTES,
+                request_timeout_ms=int(self._timeout_seconds * 1000),
+            )
+            self._producer = producer
+            await producer.start()
+        return self._producer
+
+    async def _send(self, producer: AIOKafkaProducer, records: Sequence[EncodedRecord]) -> list[asyncio.Future[object]]:
+        acknowledgements: list[asyncio.Future[object]] = []
+        for (topic, partition), group in (await _by_partition(producer, records)).items():
+            acknowledgements += await _send_group(producer, topic, partition, group)
+        return acknowledgements
+
+
+async def _by_partition(
+    producer: AIOKafkaProducer, records: Sequence[EncodedRecord]
+) -> dict[tuple[str, int], list[EncodedRecord]]:
+    counts: dict[str, int] = {}
+    groups: dict[tuple[str, int], list[EncodedRecord]] = defaultdict(list)
+    for record in records:
+        if record.topic not in counts:
+            counts[record.topic] = len(await producer.partitions_for(record.topic))
+        groups[record.topic, partition_of(record.key, counts[record.topic])].append(record)
+    return groups
+
+
+def partition_of(key: bytes | None, partitions: int) -> int:
+    """Give the partition of ``key`` as every Kafka client of the default partitioner would."""
+    return int((murmur2(key or b"") & 0x7FFFFFFF) % partitions)
+
+
+async def _send_group(
+    producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[EncodedRecord]
+) -> list[asyncio.Future[object]]:
+    acknowledgements: list[asyncio.Future[object]] = []
+    batch = producer.create_batch()
+    for record in records:
+        if not _append(batch, record):
+            acknowledgements.append(await producer.send_batch(batch, topic, partition=partition))
+            batch = producer.create_batch()
+            _append(batch, record)
+    acknowledgements.append(await producer.send_batch(batch, topic, partition=partition))
+    return acknowledgements
+
+
+def _append(batch: BatchBuilder, record: EncodedRecord) -> bool:
+    # An empty batch takes its first record whatever its size.
+    metadata = batch.append(key=record.key, value=record.value, timestamp=None, headers=list(record.headers))
+    return metadata is not None

@@ -1,0 +1,98 @@
+"""Configuration from the environment, read once at start; what is unknown or contradictory is refused there."""
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas import topics
+
+# Read by the Python facade and the command line, not by services.
+CLIENT_VARIABLES = frozenset({"PROMOTION_URL", "PROMOTION_API_KEY", "PROMOTION_CONFIG"})
+PREFIX = "PROMOTION_"
+
+
+class ConfigurationError(Exception):
+    """The environment does not make a configuration; the message names each wrong variable."""
+
+
+class Settings(BaseSettings):
+    """What a service process takes from its environment; each field names its variable."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    database_url: SecretStr = Field(validation_alias="DATABASE_URL")
+    database_pool_size: int = Field(8, ge=1, le=100, validation_alias="PROMOTION_DATABASE_POOL_SIZE")
+    kafka_bootstrap_servers: str = Field("", validation_alias="KAFKA_BOOTSTRAP_SERVERS")
+    # A file that holds the bootstrap address; read anew at each connection, so that a broker may move.
+    kafka_bootstrap_file: Path | None = Field(None, validation_alias="PROMOTION_KAFKA_BOOTSTRAP_FILE")
+    kafka_flavour: Literal["apache", "embedded"] = Field("apache", validation_alias="PROMOTION_KAFKA_FLAVOUR")
+    kafka_trust: Literal["broker", "signed"] = Field("broker", validation_alias="KAFKA_TRUST")
+    kafka_partitions: int = Field(
+        topics.DEFAULT_PARTITIONS, ge=1, le=1000, validation_alias="PROMOTION_KAFKA_PARTITIONS"
+    )
+    kafka_replication_factor: int = Field(1, ge=1, le=9, validation_alias="PROMOTION_KAFKA_REPLICATION_FACTOR")
+    # Stable per worker: a restart within the session time-out does not rebalance its group.
+    instance: str = Field(default_factory=socket.gethostname, validation_alias="PROMOTION_INSTANCE")
+    key_pepper: SecretStr = Field(validation_alias="PROMOTION_KEY_PEPPER", min_length=16)
+    http_host: str = Field("127.0.0.1", validation_alias="PROMOTION_HTTP_HOST")
+    http_port: int = Field(8080, ge=0, le=65535, validation_alias="PROMOTION_HTTP_PORT")
+    # Where a service other than the ingress answers /healthz, /readyz and /metrics.
+    health_port: int | None = Field(None, ge=0, le=65535, validation_alias="PROMOTION_HEALTH_PORT")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", validation_alias="PROMOTION_LOG_LEVEL")
+    log_format: Literal["json", "text"] = Field("json", validation_alias="PROMOTION_LOG_FORMAT")
+    # How long a request for an unknown deployment is held before it is refused.
+    hold_seconds: float = Field(300.0, gt=0, validation_alias="PROMOTION_HOLD_SECONDS")
+    # How long what is unfinished may stay quiet before it is sent again.
+    redrive_after_seconds: float = Field(5.0, gt=0, validation_alias="PROMOTION_REDRIVE_AFTER_SECONDS")
+    # How long an execution is tried before it is fenced and given up.
+    execution_deadline_seconds: float = Field(900.0, gt=0, validation_alias="PROMOTION_EXECUTION_DEADLINE_SECONDS")
+    gateway_timeout_seconds: float = Field(10.0, gt=0, validation_alias="PROMOTION_GATEWAY_TIMEOUT_SECONDS")
+
+    @model_validator(mode="after")
+    def _one_source_of_bootstrap(self) -> Self:
+        if bool(self.kafka_bootstrap_servers) == (self.kafka_bootstrap_file is not None):
+            raise ValueError("give exactly one of KAFKA_BOOTSTRAP_SERVERS and PROMOTION_KAFKA_BOOTSTRAP_FILE")
+        return self
+
+    def bootstrap_servers(self) -> str:
+        """Give the broker's address as it is now."""
+        if self.kafka_bootstrap_file is None:
+            return self.kafka_bootstrap_servers
+        return self.kafka_bootstrap_file.read_text(encoding="ascii").strip()
+
+    @property
+    def embedded(self) -> bool:
+        """Tell whether the broker is the embedded one, which has no groups of several members."""
+        return self.kafka_flavour == "embedded"
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from ``environment``, by default the process's own.
+
+    Raises ConfigurationError with one line for each wrong variable.
+    """
+    variables = dict(os.environ if environment is None else environment)
+    _refuse_unknown(variables)
+    known = {str(field.validation_alias): name for name, field in Settings.model_fields.items()}
+    values = {alias: variables[alias] for alias in known if alias in variables}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        lines = [f"{_variable(detail['loc'])}: {detail['msg']}" for detail in error.errors(include_url=False)]
+        raise ConfigurationError("\n".join(lines)) from None
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return str(location[0]) if location else "settings"
+
+
+def _refuse_unknown(variables: Mapping[str, str]) -> None:
+    known = {str(field.validation_alias) for field in Settings.model_fields.values()} | CLIENT_VARIABLES
+    unknown = sorted(name for name in variables if name.startswith(PREFIX) and name not in known)
+    if unknown:
+        raise ConfigurationError(f"unknown variables: {', '.join(unknown)}; known are: {', '.join(sorted(known))}")

@@ -1,0 +1,34 @@
+"""Logs and metrics: structured lines on stderr, Prometheus counters; never a secret, never a body."""
+
+import logging
+import sys
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+CONSUMED = Counter("promotion_records_consumed", "Records handled", ["service", "topic"])
+PARKED = Counter("promotion_records_parked", "Records parked as dead letters", ["service", "topic", "reason"])
+RETRIED = Counter("promotion_batches_retried", "Batches that failed and are tried again", ["service", "topic"])
+PUBLISHED = Counter("promotion_records_published", "Records acknowledged by Kafka", ["service", "topic"])
+OUTBOX_ROWS = Gauge("promotion_outbox_rows", "Rows in the last batch of the relay", ["service"])
+BATCH_SECONDS = Histogram("promotion_batch_seconds", "Time to handle one batch", ["service", "topic"])
+
+
+def configure_logging(*, level: str, style: str) -> None:
+    """Send log lines of at least ``level`` to stderr, as ``json`` or as ``text``."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    renderer: structlog.types.Processor = (
+        structlog.processors.JSONRenderer() if style == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
