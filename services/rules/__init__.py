@@ -1,0 +1,1 @@
+"""The rules service: which deployment is fit to move on, why, and when that may change."""
