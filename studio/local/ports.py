@@ -25,9 +25,7 @@ def claim_port(wanted: int | None, *, server: str) -> int:
         try:
             probe.bind((LOOPBACK, wanted or 0))
         except PermissionError:
-            raise StartError(
-                f"Port {wanted}, wanted for {server}, needs privileges. Choose one above 1023."
-            ) from None
+            raise StartError(f"Port {wanted}, wanted for {server}, needs privileges. Choose one above 1023.") from None
         except (OSError, OverflowError):
             raise PortTakenError(wanted or 0, server) from None
         port: int = probe.getsockname()[1]

@@ -66,9 +66,7 @@ def create_cluster(cluster: Path, account: Account | None, *, password: str) -> 
     unfinished.rename(cluster)
 
 
-def _run_initdb(
-    folder: Path, account: Account | None, password_pipe: int
-) -> subprocess.CompletedProcess[bytes]:
+def _run_initdb(folder: Path, account: Account | None, password_pipe: int) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(  # noqa: S603
         [
             str(install_for(account) / "bin" / "initdb"),

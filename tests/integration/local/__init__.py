@@ -1,0 +1,1 @@
+"""Tests of the servers that a local run brings along."""
