@@ -24,6 +24,8 @@ _EXACT = Context(
     Emin=MIN_EMIN,
     traps=[Inexact, InvalidOperation, Overflow, Underflow, Clamped],
 )
+# A literal of the largest document, times what turns hours into microseconds.
+_LITERAL = Context(prec=20_000, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[InvalidOperation, Overflow])
 _LONGEST_NUMBER = 20
 
 
@@ -63,12 +65,14 @@ def exact_product_sum(factor: Decimal, other: Decimal, addend: Decimal) -> Decim
         return None
 
 
+def literal_product(literal: Decimal, factor: Decimal) -> Decimal:
+    """Multiply a rule's literal, whose size the validator has bounded, exactly."""
+    return _LITERAL.multiply(literal, factor)
+
+
 def shortest(value: Decimal) -> Decimal:
-    """Give the same finite number without trailing zeros: 1.50 and 1.5 become one."""
-    try:
-        return _EXACT.normalize(value)
-    except DecimalException:
-        return value
+    """Give a rule's literal without trailing zeros: 1.50 and 1.5 become one."""
+    return _LITERAL.normalize(value)
 
 
 def is_whole(value: Decimal) -> bool:

@@ -130,8 +130,7 @@ def _facts(latest: list[RunEvent]) -> dict[str, Fact]:
         **_counted(latest),
     }
     return {
-        path: Fact(value, shown_by.observed_at, shown_by.source, shown_by.event_id)
-        for path, value in values.items()
+        path: Fact(value, shown_by.observed_at, shown_by.source, shown_by.event_id) for path, value in values.items()
     }
 
 
