@@ -60,11 +60,11 @@ class ApacheKafka:
     ) -> None:
         if brokers not in (1, 3):
             raise ValueError(f"{brokers} brokers: choose 1, or 3 to survive the loss of one.")
-        self._folder = folder.absolute()
+        self.folder = folder.absolute()
         self._wanted_port = port
         self._brokers = brokers
         self._cache_folder = cache_folder
-        self._lock = FolderLock(self._folder, "apache-kafka.lock")
+        self._lock = FolderLock(self.folder, "apache-kafka.lock")
         self._nodes: list[_Node] = []
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -91,7 +91,7 @@ class ApacheKafka:
         if self._processes:
             raise RuntimeError("This Apache Kafka has been started already; use restart.")
         java, classpath = find_java(), resolve_jars(self._cache_folder)
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock.acquire()
         try:
             self._nodes = self._nodes or self._lay_out()
@@ -154,7 +154,7 @@ class ApacheKafka:
         for number in range(1, self._brokers + 1):
             port = claim_port(self._wanted_port if number == 1 else None, server=_SERVER)
             controller_port = claim_port(None, server=_SERVER)
-            nodes.append(_Node(number, self._folder / f"node-{number}", port, controller_port))
+            nodes.append(_Node(number, self.folder / f"node-{number}", port, controller_port))
         return nodes
 
     def _prepare(self, node: _Node, *, java: str, classpath: str) -> None:
@@ -186,7 +186,8 @@ class ApacheKafka:
         done = subprocess.run(  # noqa: S603
             [
                 *(java, *_JVM_OPTIONS, "-cp", classpath, *tool),
-                *("--cluster-id", self._cluster_id(), "--config", str(node.settings_file)),
+                f"--cluster-id={self._cluster_id()}",
+                *("--config", str(node.settings_file)),
             ],
             capture_output=True,
             text=True,
@@ -197,7 +198,7 @@ class ApacheKafka:
         (node.folder / "formatted").touch()
 
     def _cluster_id(self) -> str:
-        path = self._folder / "cluster.json"
+        path = self.folder / "cluster.json"
         if not path.exists():
             new = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
             unfinished = path.with_suffix(".new")
@@ -206,7 +207,7 @@ class ApacheKafka:
         kept = json.loads(path.read_text())
         if kept["brokers"] != self._brokers:
             raise StartError(
-                f"The data in {self._folder} are of {kept['brokers']} broker(s), not {self._brokers}. "
+                f"The data in {self.folder} are of {kept['brokers']} broker(s), not {self._brokers}. "
                 f"Use that number, or another folder."
             )
         return str(kept["id"])

