@@ -79,13 +79,20 @@ def decode(*, topic: str, key: bytes | None, headers: Headers, value: bytes | No
         raise Unreadable("tombstone", "the record has no value; publish an event with data")
     if len(value) > MAX_VALUE_BYTES:
         raise Unreadable("too_large", f"the value has {len(value)} bytes; the limit is {MAX_VALUE_BYTES}")
-    text_headers = _text_headers(headers)
-    if text_headers.get("content-type", "").lower().startswith(STRUCTURED):
-        attributes, data = _structured(value)
-    else:
-        attributes = {name[3:]: text for name, text in text_headers.items() if name.startswith("ce_")}
-        data = value
+    attributes, data = unwrap(headers, value)
     return _event(topic=topic, key=key, attributes=attributes, data=data)
+
+
+def unwrap(headers: Headers, value: bytes) -> tuple[dict[str, str], bytes]:
+    """Take a record of either mode apart: its CloudEvents attributes, not yet checked, and its data as JSON."""
+    text_headers = _text_headers(headers)
+    content_type = text_headers.pop("content-type", "")
+    if content_type.lower().startswith(STRUCTURED):
+        return _structured(value)
+    attributes = {name[3:]: text for name, text in text_headers.items()}
+    if content_type:
+        attributes["datacontenttype"] = content_type
+    return attributes, value
 
 
 def from_document(document: Mapping[str, Any], data: bytes) -> tuple[str, Event]:
