@@ -160,9 +160,7 @@ def _fencing_token(request: Request) -> int | Answer | None:
 def _read_token(value: str) -> int | Answer:
     if _TOKEN.fullmatch(value) and int(value) <= contract.MAX_FENCING_TOKEN:
         return int(value)
-    detail = (
-        f"{value[:100]!r} is not an integer from 0 to {contract.MAX_FENCING_TOKEN}. Send the lease's epoch."
-    )
+    detail = f"{value[:100]!r} is not an integer from 0 to {contract.MAX_FENCING_TOKEN}. Send the lease's epoch."
     return problem(contract.MALFORMED_FENCING_TOKEN, detail)
 
 

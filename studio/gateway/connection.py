@@ -137,9 +137,7 @@ class Connection(asyncio.Protocol):
         if self._busy or self._deaf:
             return
         if self._in_message and now - self._begun_at > ARRIVAL_SECONDS:
-            self._refuse(
-                problem(contract.REQUEST_TIMEOUT, f"The request was not whole in {ARRIVAL_SECONDS:.0f} s.")
-            )
+            self._refuse(problem(contract.REQUEST_TIMEOUT, f"The request was not whole in {ARRIVAL_SECONDS:.0f} s."))
         elif quiet_seconds > IDLE_SECONDS:
             self._transport.close()
 
@@ -211,9 +209,7 @@ class Connection(asyncio.Protocol):
         data = encode(answer, keep_alive=keep_alive, with_body=with_body)
         match answer.delivery:
             case "reset":
-                self._transport.get_extra_info("socket").setsockopt(
-                    socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE
-                )
+                self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
                 self._transport.abort()
                 return
             case "cut":

@@ -134,11 +134,7 @@ UNSUPPORTED_MEDIA_TYPE = ProblemKind("unsupported_media_type", 415, "The body mu
 MALFORMED_KEY = ProblemKind("malformed_key", 422, "The key is not one that a deployment can have")
 MALFORMED_BODY = ProblemKind("malformed_body", 422, "The body is not what this path takes")
 MALFORMED_QUERY = ProblemKind("malformed_query", 422, "The query is not what this path takes")
-MALFORMED_FENCING_TOKEN = ProblemKind(
-    "malformed_fencing_token", 422, "The Fencing-Token is not an integer epoch"
-)
-WRONG_GATEWAY = ProblemKind(
-    "wrong_gateway", 422, "The deployment is meant for another gateway or environment"
-)
+MALFORMED_FENCING_TOKEN = ProblemKind("malformed_fencing_token", 422, "The Fencing-Token is not an integer epoch")
+WRONG_GATEWAY = ProblemKind("wrong_gateway", 422, "The deployment is meant for another gateway or environment")
 HEADERS_TOO_LARGE = ProblemKind("headers_too_large", 431, "The headers are too large")
 INTERNAL_ERROR = ProblemKind("internal_error", 500, "The gateway failed")

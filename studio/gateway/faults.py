@@ -103,9 +103,7 @@ class Redirect(_Strict):
     """Sends the client elsewhere, without effect."""
 
     fault: Literal["redirect"]
-    location: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,2000}$")] = (
-        "http://127.0.0.1:1/elsewhere"
-    )
+    location: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,2000}$")] = "http://127.0.0.1:1/elsewhere"
     status: Literal[301, 302, 303, 307, 308] = 307
 
 
@@ -186,11 +184,7 @@ class Director:
         """The first rule that applies to this call, counted from 0, with its fault."""
         chosen: tuple[int, Fault] | None = None
         for index, rule in enumerate(self.script.rules):
-            if (
-                _is_for(rule.match, method, key, agent_id)
-                and self._applies(index, rule, key)
-                and chosen is None
-            ):
+            if _is_for(rule.match, method, key, agent_id) and self._applies(index, rule, key) and chosen is None:
                 chosen = (index, rule.do)
                 self.applied[index] += 1
         return chosen

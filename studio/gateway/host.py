@@ -63,7 +63,7 @@ class Host:
         refusal = self._refuse_stranger(request)
         if request.segments == ("faults",):
             return refusal or self._answer_faults(request)
-        if request.segments[0] != "deployments":
+        if request.segments[:1] != ("deployments",):
             return refusal or commands.unknown_path(request)
         number = self._record(request)
         answer = refusal or await self._answer_deployments(request, number)
@@ -86,9 +86,7 @@ class Host:
             return command
         if isinstance(command, ListPage):
             return self._list(command)
-        chosen = self._director.choose(
-            method=request.method, key=command.key, agent_id=self._agent_of(command)
-        )
+        chosen = self._director.choose(method=request.method, key=command.key, agent_id=self._agent_of(command))
         if chosen is None:
             return self._act(command, number)
         rule, fault = chosen
@@ -103,9 +101,7 @@ class Host:
             case Get():
                 return self._show(command.key, status=200)
             case Delete():
-                outcome, effects = decide_delete(
-                    self._state, command.key, token=command.token, at=self._now()
-                )
+                outcome, effects = decide_delete(self._state, command.key, token=command.token, at=self._now())
                 self._take_effect(effects, number)
                 return Answer(status=204) if outcome == "fenced" else self._stale(command.key, command.token)
         assert_never(command)
@@ -135,9 +131,7 @@ class Host:
 
     def _stale(self, key: str, token: int | None) -> Answer:
         seen = self._state.tokens[key]
-        detail = (
-            f"Token {token} of {key} is below {seen}, which was seen before. Somebody else took over: stop."
-        )
+        detail = f"Token {token} of {key} is below {seen}, which was seen before. Somebody else took over: stop."
         return problem(contract.STALE_FENCING_TOKEN, detail)
 
     def _list(self, page: ListPage) -> Answer:
@@ -207,9 +201,7 @@ class Host:
 
     def _answer_faults(self, request: Request) -> Answer:
         if not self._allow_faults:
-            return problem(
-                contract.FAULTS_NOT_ALLOWED, "Start the gateway with --allow-faults to script faults here."
-            )
+            return problem(contract.FAULTS_NOT_ALLOWED, "Start the gateway with --allow-faults to script faults here.")
         match request.method:
             case "PUT":
                 return self._put_faults(request)
@@ -233,9 +225,7 @@ class Host:
     def _show_faults(self) -> Answer:
         script = self._director.script
         applied = [self._director.applied[index] for index in range(len(script.rules))]
-        return Answer(
-            status=200, body=json.dumps({**script.model_dump(mode="json"), "applied": applied}).encode()
-        )
+        return Answer(status=200, body=json.dumps({**script.model_dump(mode="json"), "applied": applied}).encode())
 
     # Who asks, and how it is
 
@@ -243,9 +233,7 @@ class Host:
         given = request.headers.get("authorization", "").encode("latin-1")
         if self._authorization is None or hmac.compare_digest(given, self._authorization):
             return None
-        detail = (
-            "The Authorization header is missing or names another credential. Send 'Bearer <credential>'."
-        )
+        detail = "The Authorization header is missing or names another credential. Send 'Bearer <credential>'."
         return problem(contract.UNAUTHENTICATED, detail, headers=(("www-authenticate", "Bearer"),))
 
     def _answer_health(self, request: Request) -> Answer:

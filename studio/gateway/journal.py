@@ -6,6 +6,7 @@ It never says that a line is durable before it is, and after a failed write it s
 import asyncio
 import fcntl
 import os
+import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,8 +14,8 @@ from pathlib import Path
 from studio.gateway.records import AnyRecord, to_line
 
 
-class LogInUseError(Exception):
-    """Another gateway writes this log."""
+class LogUnusableError(Exception):
+    """Another gateway writes this log, or it is no file that can be appended to."""
 
 
 class LogFailedError(Exception):
@@ -79,9 +80,7 @@ class Journal:
             os.fdatasync(self._descriptor)
 
     def _fail(self, batch: asyncio.Future[None], error: OSError) -> None:
-        self._failure = LogFailedError(
-            f"{self.path} cannot be written: {error}. Free the disk and start again."
-        )
+        self._failure = LogFailedError(f"{self.path} cannot be written: {error}. Free the disk and start again.")
         for waiting in (batch, self._batch):
             if waiting is not None:
                 waiting.set_exception(self._failure)
@@ -93,12 +92,16 @@ def _open_locked(path: Path) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise LogUnusableError(f"{path} is not a regular file. Choose another log.")
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _cut_torn_line(descriptor)
         _sync_folder(path.parent)
-    except BlockingIOError as error:
+    except BaseException as error:
         os.close(descriptor)
-        raise LogInUseError(
+        if not isinstance(error, BlockingIOError):
+            raise
+        raise LogUnusableError(
             f"{path} belongs to a gateway that is running. Stop it, or choose another log."
         ) from error
     return descriptor

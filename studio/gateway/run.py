@@ -10,7 +10,7 @@ from pathlib import Path
 import uvloop
 
 from studio.gateway.faults import Script, ScriptUnreadableError, read_script
-from studio.gateway.journal import LogInUseError
+from studio.gateway.journal import LogFailedError, LogUnusableError
 from studio.gateway.records import LogCorruptError
 from studio.gateway.server import ReferenceGateway
 
@@ -20,6 +20,16 @@ EXIT_UNUSABLE = 2
 
 class CredentialUnreadableError(Exception):
     """The credential file is missing, empty, or holds what no header can carry."""
+
+
+CANNOT_START = (
+    OSError,
+    CredentialUnreadableError,
+    ScriptUnreadableError,
+    LogUnusableError,
+    LogFailedError,
+    LogCorruptError,
+)
 
 
 def run_gateway(
@@ -72,13 +82,7 @@ def run_gateway(
             fsync=fsync,
         )
         return uvloop.run(_serve(gateway))
-    except (
-        OSError,
-        CredentialUnreadableError,
-        ScriptUnreadableError,
-        LogInUseError,
-        LogCorruptError,
-    ) as error:
+    except CANNOT_START as error:
         print(f"The gateway {gateway_id} cannot start: {error}", file=sys.stderr)
         return EXIT_UNUSABLE
 
@@ -121,7 +125,7 @@ def _announce(gateway: ReferenceGateway) -> None:
 def _read_credential(path: Path) -> str:
     try:
         credential = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
+    except CANNOT_START as error:
         raise CredentialUnreadableError(f"the credential file {path} cannot be read: {error}.") from error
     if not credential or not credential.isprintable():
         raise CredentialUnreadableError(f"the credential file {path} must hold one line of printable ASCII.")

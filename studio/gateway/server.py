@@ -52,6 +52,7 @@ class ReferenceGateway:
         self._script = script or Script()
         self._allow_faults = allow_faults
         self._now = now
+        self._server: asyncio.Server | None = None
         self._connections: set[Connection] = set()
         self._deserted = asyncio.Event()
         self._deserted.set()
@@ -63,7 +64,7 @@ class ReferenceGateway:
         return f"http://{host}:{self.port}"
 
     async def open(self) -> None:
-        """Fold the log and listen. Raises `LogInUseError`, `LogCorruptError`, `OSError` (port taken)."""
+        """Fold the log and listen. Raises `LogUnusableError`, `LogCorruptError`, `OSError` (port taken)."""
         loop = asyncio.get_running_loop()
         self.failed: asyncio.Future[LogFailedError] = loop.create_future()
         self._journal = Journal(self.log, fsync=self.fsync, on_failure=self._stop_serving)
@@ -82,7 +83,7 @@ class ReferenceGateway:
 
     async def close(self, *, drain_seconds: float = DRAIN_SECONDS) -> None:
         """Take no more requests, answer those under way, cut what takes longer, and let go of the log."""
-        self._server.close()
+        self._stop_listening()
         self._patience.cancel()
         for connection in list(self._connections):
             connection.finish()
@@ -105,9 +106,7 @@ class ReferenceGateway:
     def _create_host(self) -> Host:
         state, last_request = _replay(self.log)
         self._journal.append(
-            Started(
-                gateway_id=self.gateway_id, environment=self.environment, fsync=self.fsync, at=self._now()
-            )
+            Started(gateway_id=self.gateway_id, environment=self.environment, fsync=self.fsync, at=self._now())
         )
         return Host(
             health=contract.Health(
@@ -124,7 +123,7 @@ class ReferenceGateway:
 
     def _stop_serving(self, failure: LogFailedError) -> None:
         """Memory is ahead of the log now: another answer, even to a GET, could be untrue after a restart."""
-        self._server.close()
+        self._stop_listening()
         self._abort_all()
         if not self.failed.done():
             self.failed.set_result(failure)
@@ -137,6 +136,10 @@ class ReferenceGateway:
         self._connections.discard(connection)
         if not self._connections:
             self._deserted.set()
+
+    def _stop_listening(self) -> None:
+        if self._server is not None:
+            self._server.close()
 
     def _abort_all(self) -> None:
         for connection in list(self._connections):
