@@ -39,7 +39,7 @@ def find_java() -> str:
     major = re.search(r'version "(\d+)', said)
     if major is None or int(major[1]) < _OLDEST_JAVA:
         raise NoApacheKafkaError(
-            f"Apache Kafka needs Java {_OLDEST_JAVA} or newer, but {java} says {said.splitlines()[:1]}. "
+            f"Apache Kafka needs Java {_OLDEST_JAVA} or newer, but {java} says {said.strip() or 'nothing'}. "
             f"Set JAVA_HOME to a newer one, or use the embedded broker."
         )
     return java

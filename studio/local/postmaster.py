@@ -3,13 +3,15 @@
 A pid alone proves nothing, as pids are used again: a process belongs to a cluster if it works in that folder.
 """
 
+import contextlib
 import os
 import signal
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from studio.local.processes import is_alive, wait_gone
 
 _PID_FILE = "postmaster.pid"
 _STATUS_LINE = 7
@@ -39,39 +41,30 @@ def read_pid_file(cluster: Path) -> PidFile | None:
 def serves(process: psutil.Process, cluster: Path) -> bool:
     """Whether this very process is alive and is a PostgreSQL process of that cluster."""
     try:
-        return (
-            process.is_running()
-            and process.status() != psutil.STATUS_ZOMBIE
-            and process.name().startswith("postgres")
-            and process.cwd() == os.fspath(cluster)
-        )
+        return is_alive(process) and process.name().startswith("postgres") and process.cwd() == os.fspath(cluster)
     except psutil.Error:
         return False
 
 
 def find_postmaster(cluster: Path) -> psutil.Process | None:
-    """Return the live server of `cluster`, whoever started it."""
-    pid_file = read_pid_file(cluster)
-    if pid_file is None:
-        return None
-    try:
-        process = psutil.Process(pid_file.pid)
-    except (psutil.Error, ValueError):
-        return None
-    return process if serves(process, cluster) else None
+    """Return the live server of `cluster`, whoever started it, also before it has written its pid file."""
+    mine = {process.pid: process for process in psutil.process_iter() if serves(process, cluster)}
+    for process in mine.values():
+        try:
+            if process.ppid() not in mine:
+                return process
+        except psutil.NoSuchProcess:
+            continue
+    return None
 
 
 def shut_down(process: psutil.Process, *, patience_seconds: float = 10.0) -> None:
     """End a server: fast shutdown first, immediate next, SIGKILL last. Returns when it is gone."""
     for sign in SHUTDOWN_SIGNALS:
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(sign)
-            process.wait(timeout=patience_seconds)
-        except psutil.NoSuchProcess:
+        if not wait_gone([process], patience_seconds=patience_seconds):
             return
-        except psutil.TimeoutExpired:
-            continue
-        return
 
 
 def clear_leftovers(cluster: Path) -> None:
@@ -90,11 +83,9 @@ def clear_leftovers(cluster: Path) -> None:
 
 
 def _outlast_backends(cluster: Path, *, patience_seconds: float = 5.0) -> None:
-    deadline = time.monotonic() + patience_seconds
     backends = [process for process in psutil.process_iter() if serves(process, cluster)]
-    while backends and time.monotonic() < deadline:
-        time.sleep(0.02)
-        backends = [process for process in backends if serves(process, cluster)]
-    for backend in backends:
-        backend.kill()
-    psutil.wait_procs(backends, timeout=patience_seconds)
+    stuck = wait_gone(backends, patience_seconds=patience_seconds)
+    for backend in stuck:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            backend.kill()
+    wait_gone(stuck, patience_seconds=patience_seconds)

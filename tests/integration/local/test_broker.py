@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from studio.local.broker import EmbeddedBroker
 from studio.local.kafka_admin import answering_brokers
+from studio.local.processes import wait_gone
 
 TOPIC = "promotion.requested"
 
@@ -56,6 +57,7 @@ STARTS_AND_WAITS = """
 import time
 from studio.local.broker import EmbeddedBroker
 from studio.local.kafka_admin import answering_brokers
+from studio.local.processes import wait_gone
 broker = EmbeddedBroker(["any"])
 broker.start()
 print(broker.pid, flush=True)
@@ -70,7 +72,7 @@ def test_a_killed_parent_takes_the_broker_with_it() -> None:
 
         parent.kill()
 
-        assert psutil.wait_procs([broker], timeout=5)[1] == []
+        assert wait_gone([broker], patience_seconds=5) == []
 
 
 def test_an_interrupt_meant_for_the_parent_does_not_end_the_broker(own_broker: EmbeddedBroker) -> None:

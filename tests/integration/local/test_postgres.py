@@ -17,6 +17,7 @@ from studio.local.folder_lock import FolderInUseError
 from studio.local.ports import LOOPBACK, PortTakenError
 from studio.local.postgres import EmbeddedPostgres
 from studio.local.postmaster import find_postmaster
+from studio.local.processes import is_alive
 from studio.local.trouble import StartError
 
 
@@ -153,7 +154,7 @@ def test_a_server_that_outlived_its_killed_supervisor_is_replaced_by_the_next(fo
     server = EmbeddedPostgres(folder)
     server.start()
 
-    assert not orphan.is_running()
+    assert not is_alive(orphan)
     assert find_postmaster(server.cluster) == psutil.Process(server.pid)
     assert server.has_database("postgres")
     server.stop()
