@@ -25,6 +25,8 @@ KEY_PREFIX = "pk"
 
 # What a delegate may do for the person that it names.
 _DELEGATED = frozenset({Role.VIEWER, Role.REQUESTER, Role.APPROVER, Role.EXECUTOR})
+# Whoever acts may look at what he acts on; a publisher only reports.
+_MAY_VIEW = frozenset({Role.REQUESTER, Role.APPROVER, Role.EXECUTOR, Role.RULE_ADMIN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,18 @@ class Principal:
     via: str | None = None
 
     def may(self, *roles: Role) -> bool:
-        """Tell whether any of ``roles`` is held; an admin holds every one but the delegate's."""
+        """Tell whether any of ``roles`` is held.
+
+        An admin holds every one but the delegate's; requesters, approvers, executors and rule admins are viewers too.
+        """
+        if Role.ADMIN in self.roles:
+            return any(role is not Role.DELEGATE for role in roles) or Role.DELEGATE in self.roles
+        return any(role in self._held for role in roles)
+
+    @property
+    def _held(self) -> frozenset[Role]:
         held = self.roles | (_DELEGATED if Role.DELEGATE in self.roles else frozenset())
-        return Role.ADMIN in held or any(role in held for role in roles)
+        return held | {Role.VIEWER} if held & _MAY_VIEW else held
 
     def on_behalf_of(self, subject: str) -> "Principal":
         """Give the principal as which a delegate acts for ``subject``."""

@@ -4,7 +4,8 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import Header, Request
+from fastapi import Header, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from schemas.text import IDENTIFIER
 from schemas.vocabulary import Role
@@ -12,6 +13,8 @@ from services.platform.http.problems import Problem
 from services.platform.identity import KeyRing, Principal
 
 Authenticate = Callable[..., Awaitable[Principal]]
+
+_BEARER = HTTPBearer(scheme_name="ApiKey", bearerFormat="pk_<id>_<secret>", auto_error=False)
 
 
 def _unauthenticated(detail: str) -> Problem:
@@ -26,10 +29,10 @@ def requires(*roles: Role) -> Authenticate:
 
     async def principal(
         request: Request,
-        authorization: Annotated[str | None, Header()] = None,
-        on_behalf_of: Annotated[str | None, Header()] = None,
+        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+        on_behalf_of: Annotated[str | None, Header(description="Whom a delegate's key acts for.")] = None,
     ) -> Principal:
-        caller = await _caller(request.app.state.key_ring, authorization)
+        caller = await _caller(request, bearer)
         if on_behalf_of is not None:
             caller = _delegated(caller, on_behalf_of)
         if not caller.may(*roles):
@@ -41,13 +44,13 @@ def requires(*roles: Role) -> Authenticate:
     return principal
 
 
-async def _caller(key_ring: KeyRing, authorization: str | None) -> Principal:
-    if authorization is None:
+async def _caller(request: Request, bearer: HTTPAuthorizationCredentials | None) -> Principal:
+    if len(request.headers.getlist("authorization")) > 1:
+        raise _unauthenticated("the Authorization header stands more than once; send one")
+    if bearer is None:
         raise _unauthenticated("give a credential: Authorization: Bearer <API key>")
-    scheme, _, credential = authorization.partition(" ")
-    if scheme.lower() != "bearer":
-        raise _unauthenticated("the Authorization header has to be: Bearer <API key>")
-    caller = await key_ring.verify(credential.strip())
+    key_ring: KeyRing = request.app.state.key_ring
+    caller = await key_ring.verify(bearer.credentials.strip())
     if caller is None:
         raise _unauthenticated("the API key is unknown, expired or revoked")
     return caller
@@ -56,7 +59,7 @@ async def _caller(key_ring: KeyRing, authorization: str | None) -> Principal:
 def _delegated(caller: Principal, subject: str) -> Principal:
     if Role.DELEGATE not in caller.roles:
         raise Problem(403, "forbidden", "On-Behalf-Of needs the role delegate; leave the header out")
-    if not re.match(IDENTIFIER, subject) or len(subject) > 200:
+    if not re.fullmatch(IDENTIFIER, subject) or len(subject) > 200:
         raise Problem(422, "invalid_request", "On-Behalf-Of does not hold an identifier")
     return caller.on_behalf_of(subject)
 

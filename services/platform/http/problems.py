@@ -1,6 +1,7 @@
 """Errors as ``application/problem+json`` (RFC 9457): a stable type, what was wrong, and what to do."""
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -9,7 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from services.platform.database import DatabaseUnavailable, is_conflict
+from schemas.resources import ProblemDocument
+from services.platform.database import DatabaseUnavailable, is_conflict, is_outage
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:promotion:problem:"
@@ -18,7 +20,7 @@ _SHOWN_CHARACTERS = 80
 _log = structlog.get_logger()
 
 
-class Problem(Exception):
+class Problem(HTTPException):
     """A request that is refused; ``code`` is the stable end of the problem's type.
 
     ``errors`` are objects {path, code, message, hint}; ``extra`` joins the document (the current state, an id).
@@ -34,12 +36,10 @@ class Problem(Exception):
         headers: Mapping[str, str] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(detail)
+        super().__init__(status, detail, headers)
         self.status = status
         self.code = code
-        self.detail = detail
         self.errors = list(errors)
-        self.headers = dict(headers or {})
         self.extra = dict(extra or {})
 
     def response(self) -> JSONResponse:
@@ -77,8 +77,17 @@ def unavailable(detail: str) -> Problem:
     return Problem(503, "unavailable", detail, headers={"Retry-After": "1"})
 
 
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Give the OpenAPI of the problems that a route answers with, for its ``responses``."""
+    content = {"schema": {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: content}} for status in statuses}
+
+
 def install(app: FastAPI) -> None:
-    """Make ``app`` answer every error as a problem document."""
+    """Make ``app`` answer every refusal and an absent database as a problem document.
+
+    What is neither is for the application's outermost layer and ``from_failure``.
+    """
 
     @app.exception_handler(Problem)
     async def on_problem(_request: Request, problem: Problem) -> JSONResponse:
@@ -95,15 +104,18 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(DatabaseUnavailable)
     async def on_outage(_request: Request, error: DatabaseUnavailable) -> JSONResponse:
-        _log.warning("database unavailable", error=str(error))
-        return unavailable("the database does not answer; nothing was changed for certain, try again").response()
+        return from_failure(error).response()
 
-    @app.exception_handler(Exception)
-    async def on_anything(request: Request, error: Exception) -> JSONResponse:
-        if is_conflict(error):
-            return unavailable("the change collided with another one; try again").response()
-        _log.exception("request failed", path=request.url.path, exc_info=error)
-        return Problem(500, "internal_error", "the server failed; it has been logged").response()
+
+def from_failure(error: Exception) -> Problem:
+    """Give the problem for what no handler foresaw; logs what the caller is not told."""
+    if is_outage(error):
+        _log.warning("database unavailable", error=f"{type(error).__name__}: {error}"[:500])
+        return unavailable("the database does not answer; look whether it was done before you send it again")
+    if is_conflict(error):
+        return unavailable("the change collided with another one and was not made; send it again")
+    _log.error("request failed", exc_info=error)
+    return Problem(500, "internal_error", "the server failed; its log says why, under this request's id")
 
 
 def from_validation(errors: Sequence[Any]) -> Problem:
