@@ -8,7 +8,8 @@
 - ``read_json(text)``: strict JSON (repeated keys, NaN, exact numbers, depth) -> (document, errors).
 - ``evaluate(compiled, facts, now)``: ``Value.TRUE``, ``Value.FALSE`` or ``Value.UNKNOWN``; only true promotes.
 - ``next_change(compiled, facts, now)``: the first later instant at which the clock alone changes the value, or None.
-- ``explain(compiled, facts, now)``: ``Explanation`` with ``to_json(rule_id=, rule_version=, deployment_id=)``.
+- ``explain(compiled, facts, now)``: ``Explanation`` with ``to_json(rule_id=, rule_version=, deployment_id=)``;
+  ``as_text(explanation)`` for terminals.
 - ``run_cases(cases)``: parsed conformance cases -> ``CaseResult`` each.
 
 ``facts`` is a ``services.rules.domain.facts.Facts``; every ``now`` is an aware datetime.
@@ -25,6 +26,7 @@ from services.rules.domain.conditions.errors import Code, ConditionError, Invali
 from services.rules.domain.conditions.evaluation import Value, evaluate, next_change
 from services.rules.domain.conditions.explanation import Explanation, explain
 from services.rules.domain.conditions.strict_json import read_json
+from services.rules.domain.conditions.text import as_text
 from services.rules.domain.conditions.tree import CompiledConditions
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "Explanation",
     "InvalidConditions",
     "Value",
+    "as_text",
     "compile_conditions",
     "compile_for_rule",
     "compile_text",

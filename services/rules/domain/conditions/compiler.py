@@ -119,8 +119,10 @@ class _Reader:
         self._check_keys(raw, path)
         description = self._description(raw, path)
         kinds = self._kinds(raw, path)
-        nodes = [self._read_kind(kind, raw, path, description, depth) for kind in kinds]
-        return nodes[0] if len(nodes) == 1 else None
+        # Of an object with two kinds only the groups are read on: a stray key of a leaf says nothing of its own.
+        read = kinds if len(kinds) == 1 else [kind for kind in kinds if kind != "leaf"]
+        nodes = [self._read_kind(kind, raw, path, description, depth) for kind in read]
+        return nodes[0] if len(kinds) == 1 else None
 
     def _read_kind(
         self, kind: str, raw: dict[str, object], path: str, description: str | None, depth: int

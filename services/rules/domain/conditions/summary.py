@@ -5,8 +5,10 @@ from itertools import islice
 
 from services.rules.domain.conditions.blockers import Blocker, blocking_paths
 from services.rules.domain.conditions.evaluation import Value
+from services.rules.domain.conditions.wording import cut
 
 _MOST_SHOWN = 3
+_LONGEST = 600
 _OPENINGS = {Value.FALSE: "not met", Value.UNKNOWN: "waiting"}
 
 
@@ -17,7 +19,7 @@ def summarise(value: Value, found: list[Blocker], said: Mapping[str, str]) -> st
     count = sum(1 for _ in blocking_paths(found))
     shown = "; ".join(islice((_phrase(blocker, said) for blocker in found), _MOST_SHOWN))
     rest = count - sum(1 for _ in blocking_paths(found[:_MOST_SHOWN]))
-    return f"{_OPENINGS[value]}: {shown}" + (f"; and {rest} more" if rest else "")
+    return cut(f"{_OPENINGS[value]}: {shown}" + (f"; and {rest} more" if rest else ""), _LONGEST)
 
 
 def _phrase(blocker: Blocker, said: Mapping[str, str]) -> str:

@@ -1,0 +1,106 @@
+"""What the other services publish of deployments, gateways, environments and promotions; read in bulk."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.vocabulary import DeploymentStatus
+from services.rules.domain.surroundings import Deployment, Gateway, Surroundings
+
+_COLUMNS = (
+    "d.organization_id, d.deployment_id, d.agent_id, d.gateway_id, d.environment, d.version, d.digest, d.status, "
+    "d.deployed_at, d.active_since, d.retired_at"
+)
+_KNOWN = text(
+    f"SELECT {_COLUMNS} FROM unnest(cast(:organizations AS text[]), cast(:ids AS text[])) AS i(organization_id, id) "  # noqa: S608
+    "JOIN inventory.published_deployment d ON d.organization_id = i.organization_id AND d.deployment_id = i.id"
+)
+_RUNNING = text(
+    f"SELECT {_COLUMNS} FROM unnest(cast(:organizations AS text[]), cast(:ids AS text[])) AS i(organization_id, id) "  # noqa: S608
+    "JOIN inventory.published_deployment d ON d.organization_id = i.organization_id AND d.agent_id = i.id "
+    "WHERE d.status = 'active'"
+)
+_GATEWAYS = text(
+    "SELECT organization_id, gateway_id, environment, is_default FROM inventory.published_gateway "
+    "WHERE organization_id = ANY(cast(:organizations AS text[]))"
+)
+_ENVIRONMENTS = text(
+    "SELECT organization_id, names FROM inventory.published_environments "
+    "WHERE organization_id = ANY(cast(:organizations AS text[]))"
+)
+
+
+async def load_surroundings(
+    connection: AsyncConnection, deployments: Collection[tuple[str, str]], agents: Collection[tuple[str, str]] = ()
+) -> Surroundings:
+    """Load the deployments by (organization, deployment), what else their agents and ``agents`` run, and where.
+
+    ``agents`` are (organization, agent).
+    """
+    known = await _deployments(connection, _KNOWN, deployments)
+    wanted = {(each.organization_id, each.agent_id) for each in known} | set(agents)
+    running = await _deployments(connection, _RUNNING, wanted)
+    organizations = {organization_id for organization_id, _ in (*deployments, *agents)}
+    return Surroundings(
+        known=_grouped(known, "deployment_id"),
+        of_agent=_grouped(running, "agent_id"),
+        gateways=await load_gateways(connection, organizations),
+        environments=await load_environments(connection, organizations),
+    )
+
+
+async def load_gateways(
+    connection: AsyncConnection, organizations: Collection[str]
+) -> dict[str, tuple[Gateway, ...]]:
+    """Give the gateways of each organization."""
+    rows = await connection.execute(_GATEWAYS, {"organizations": sorted(organizations)})
+    found: dict[str, list[Gateway]] = {}
+    for row in rows:
+        gateway = Gateway(row.gateway_id, row.environment, row.is_default)
+        found.setdefault(row.organization_id, []).append(gateway)
+    return {organization_id: tuple(gateways) for organization_id, gateways in found.items()}
+
+
+async def load_environments(
+    connection: AsyncConnection, organizations: Collection[str]
+) -> dict[str, tuple[str, ...]]:
+    """Give the order of environments of each organization that replaced the default."""
+    rows = await connection.execute(_ENVIRONMENTS, {"organizations": sorted(organizations)})
+    return {row.organization_id: tuple(row.names) for row in rows}
+
+
+async def _deployments(
+    connection: AsyncConnection, statement: Any, keys: Collection[tuple[str, str]]
+) -> list[Deployment]:
+    if not keys:
+        return []
+    ordered = sorted(keys)
+    rows = await connection.execute(
+        statement, {"organizations": [each[0] for each in ordered], "ids": [each[1] for each in ordered]}
+    )
+    return [_deployment(row) for row in rows]
+
+
+def _deployment(row: Any) -> Deployment:
+    return Deployment(
+        organization_id=row.organization_id,
+        deployment_id=row.deployment_id,
+        agent_id=row.agent_id,
+        gateway_id=row.gateway_id,
+        environment=row.environment,
+        version=row.version,
+        digest=row.digest,
+        status=DeploymentStatus(row.status),
+        deployed_at=row.deployed_at,
+        active_since=row.active_since,
+        retired_at=row.retired_at,
+    )
+
+
+def _grouped(deployments: list[Deployment], name: str) -> dict[tuple[str, str], tuple[Deployment, ...]]:
+    found: dict[tuple[str, str], list[Deployment]] = {}
+    for each in deployments:
+        found.setdefault((each.organization_id, getattr(each, name)), []).append(each)
+    return {key: tuple(members) for key, members in found.items()}

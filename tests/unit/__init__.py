@@ -1,0 +1,1 @@
+"""Tests without I/O: seconds for all of them."""
