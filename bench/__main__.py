@@ -1,0 +1,16 @@
+"""`python -m bench [WHAT] [options]`: `pipeline` (the default) or `rules`."""
+
+import importlib
+import sys
+
+SUITES = ("pipeline", "rules")
+
+
+def main() -> None:
+    arguments = sys.argv[1:]
+    suite = arguments.pop(0) if arguments and arguments[0] in SUITES else SUITES[0]
+    importlib.import_module(f"bench.{suite}").main(arguments)
+
+
+if __name__ == "__main__":
+    main()
