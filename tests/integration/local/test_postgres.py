@@ -123,15 +123,17 @@ def test_a_pid_file_that_names_somebody_elses_process_does_not_keep_it_from_star
     lines = pid_file.read_text().splitlines()
     owner = pid_file.stat()
     server.stop()
-    with subprocess.Popen(["sleep", "60"]) as bystander:
+    as_owner = owner.st_uid if os.geteuid() == 0 else None
+    with subprocess.Popen(["sleep", "60"], user=as_owner) as bystander:
         pid_file.write_text("\n".join([str(bystander.pid), *lines[1:]]) + "\n")
         os.chown(pid_file, owner.st_uid, owner.st_gid)
+        try:
+            server.start()
 
-        server.start()
-
-        assert bystander.poll() is None
-        bystander.kill()
-    server.stop()
+            assert bystander.poll() is None
+        finally:
+            bystander.kill()
+            server.stop()
 
 
 STARTS_AND_WAITS = """
