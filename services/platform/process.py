@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 
 from services.platform.health import serve_health
+from services.platform.instance_lock import AlreadyRunning
 from services.platform.migrate import SchemaOutdated
 from services.platform.service import Service
 from services.platform.settings import ConfigurationError, Settings, load_settings
@@ -18,7 +19,7 @@ def run_process(build: Callable[[Settings], Service]) -> None:
         settings = load_settings()
         configure_logging(level=settings.log_level, style=settings.log_format)
         asyncio.run(_serve(build(settings), settings))
-    except (ConfigurationError, SchemaOutdated) as error:
+    except (ConfigurationError, SchemaOutdated, AlreadyRunning) as error:
         print(error, file=sys.stderr)  # noqa: T201 - the answer to whoever started the process
         raise SystemExit(2) from None
 

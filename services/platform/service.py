@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from services.platform.clock import Clock, utc_now
 from services.platform.database import Database, is_conflict, is_outage
+from services.platform.instance_lock import InstanceLock
 from services.platform.messaging.consumer import Consumers, Subscription
 from services.platform.messaging.outbox import Outbox, Relay
 from services.platform.messaging.producer import Publisher
@@ -81,6 +82,7 @@ class Service:
             committed=self.committed,
         )
         self._consuming = False
+        self._instance = InstanceLock(url, name) if settings.embedded else None
 
     def committed(self) -> None:
         """Wake the relay and the loops: a transaction may have left them something to do."""
@@ -89,14 +91,18 @@ class Service:
             loop.wake.set()
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Run until ``stopping`` is set, then drain; raises SchemaOutdated at start on an old schema."""
-        await self._until_current()
-        tasks = [asyncio.create_task(self._relay.run(), name=f"{self.name} relay")]
-        tasks += [asyncio.create_task(_run_loop(self.name, loop), name=loop.name) for loop in self._loops]
-        tasks.append(asyncio.create_task(self._consume(), name=f"{self.name} consumers"))
+        """Run until ``stopping`` is set, then drain; raises SchemaOutdated at start on an old schema.
+
+        On the embedded broker it raises AlreadyRunning where another instance runs.
+        """
         stop = asyncio.create_task(stopping.wait())
+        tasks = [asyncio.create_task(self._prepare(), name=f"{self.name} preparation")]
         try:
             await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            if not stop.done():
+                tasks[0].result()
+                tasks = self._begin()
+                await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
                 if task.done():
                     task.result()
@@ -119,6 +125,19 @@ class Service:
         if relayed is None or asyncio.get_running_loop().time() - relayed > RELAY_QUIET_SECONDS:
             trouble.append("outbox: not relayed")
         return Readiness(tuple(trouble))
+
+    def _begin(self) -> list[asyncio.Task[None]]:
+        tasks = [asyncio.create_task(self._relay.run(), name=f"{self.name} relay")]
+        tasks += [asyncio.create_task(_run_loop(self.name, loop), name=loop.name) for loop in self._loops]
+        tasks.append(asyncio.create_task(self._consume(), name=f"{self.name} consumers"))
+        if self._instance is not None:
+            tasks.append(asyncio.create_task(self._instance.hold(), name=f"{self.name} instance lock"))
+        return tasks
+
+    async def _prepare(self) -> None:
+        await self._until_current()
+        if self._instance is not None:
+            await self._instance.acquire()
 
     async def _until_current(self) -> None:
         url = self._settings.database_url.get_secret_value()
@@ -157,6 +176,8 @@ class Service:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._relay.close()
+        if self._instance is not None:
+            await self._instance.release()
         await self._database.close()
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from typing import TextIO
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -14,9 +15,10 @@ OUTBOX_ROWS = Gauge("promotion_outbox_rows", "Rows in the last batch of the rela
 BATCH_SECONDS = Histogram("promotion_batch_seconds", "Time to handle one batch", ["service", "topic"])
 
 
-def configure_logging(*, level: str, style: str) -> None:
-    """Send log lines of at least ``level`` to stderr, as ``json`` or as ``text``."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+def configure_logging(*, level: str, style: str, stream: TextIO | None = None) -> None:
+    """Send log lines of at least ``level`` to ``stream``, by default stderr, as ``json`` or as ``text``."""
+    stream = stream or sys.stderr
+    logging.basicConfig(level=logging.WARNING, stream=stream, format="%(levelname)s %(name)s %(message)s")
     renderer: structlog.types.Processor = (
         structlog.processors.JSONRenderer() if style == "json" else structlog.dev.ConsoleRenderer(colors=False)
     )
@@ -29,6 +31,6 @@ def configure_logging(*, level: str, style: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
