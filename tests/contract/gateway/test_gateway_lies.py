@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from studio.gateway import ReferenceGateway, read_log
+from studio.gateway import ReferenceGateway, folded_state, read_log
 from studio.gateway.records import EffectApplied, FaultApplied
 from tests.contract.gateway.gateways import ContractClient, scripted
 
@@ -48,13 +48,14 @@ async def test_slow_answers_late(tmp_path: Path, key: str) -> None:
 
 @pytest.mark.parametrize(("when", "found"), [("before_effect", 404), ("after_effect", 200)])
 async def test_slow_takes_effect_before_or_after_its_delay(tmp_path: Path, key: str, when: str, found: int) -> None:
-    async with faulty(tmp_path, fault="slow", delay_ms=300, when=when) as (_, client):
+    async with faulty(tmp_path, fault="slow", delay_ms=300, when=when) as (gateway, client):
         putting = asyncio.create_task(raw_put(client, key))
         await asyncio.sleep(0.1)
 
+        durable = key in folded_state(gateway.log).deployments
         meanwhile = await client.get(key)
 
-        assert meanwhile.status == found
+        assert (meanwhile.status, durable) == (found, found == 200)
         assert (await putting)[0] == 201
 
 

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from studio.gateway.connection import ARRIVAL_SECONDS, IDLE_SECONDS, Connection
+from studio.gateway.connection import ARRIVAL_SECONDS, IDLE_SECONDS, MAX_PIPELINED, Connection
 from studio.gateway.messages import Answer, Request
 
 REQUEST = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -17,6 +17,7 @@ class FakeTransport:
     def __init__(self) -> None:
         self.written = b""
         self.closed = False
+        self.paused = False
 
     def write(self, data: bytes) -> None:
         self.written += data
@@ -28,7 +29,10 @@ class FakeTransport:
         return self.closed
 
     def pause_reading(self) -> None:
-        raise AssertionError("nobody sends that much here")
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
 
 
 def connect(answer: Answer | None = None) -> tuple[Connection, FakeTransport]:
@@ -135,3 +139,25 @@ async def test_a_bug_is_answered_500_without_its_traceback_and_the_next_request_
     assert transport.written.startswith(b"HTTP/1.1 500 ")
     assert b"secret" not in transport.written
     assert transport.written.endswith(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+
+async def test_a_client_that_asks_faster_than_it_is_answered_is_not_read_until_it_is() -> None:
+    doors = asyncio.Semaphore(0)
+
+    async def answerer(_: Request) -> Answer:
+        await doors.acquire()
+        return Answer(status=204)
+
+    transport = FakeTransport()
+    connection = Connection(answerer, on_open=lambda _: None, on_close=lambda _: None)
+    connection.connection_made(cast(asyncio.Transport, transport))
+
+    connection.data_received(REQUEST * (MAX_PIPELINED + 5))
+    await let_everybody_run()
+    paused_under_load = transport.paused
+    for _ in range(5):
+        doors.release()
+        await let_everybody_run()
+
+    assert paused_under_load
+    assert not transport.paused
