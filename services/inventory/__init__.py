@@ -1,0 +1,1 @@
+"""Inventory: what runs where; environments, gateways, and the deployments that were announced on them."""

@@ -1,0 +1,1 @@
+"""Inventory's tables: what is read and written of environments, gateways and deployments."""
