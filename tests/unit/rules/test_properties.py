@@ -13,8 +13,8 @@ from tests.unit.rules import naive
 from tests.unit.rules.building import NOW, errors_of
 from tests.unit.rules.strategies import PATHS, Scene, conditions, scene, scenes, sound_entries
 
-MANY = settings(max_examples=400, deadline=None)
-FEW = settings(max_examples=150, deadline=None)
+MANY = settings(max_examples=250, deadline=None)
+FEW = settings(max_examples=80, deadline=None)
 
 
 @MANY
