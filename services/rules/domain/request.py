@@ -104,12 +104,10 @@ def _wrong_hop(request: Request, source: str, order: tuple[str, ...]) -> str | N
     for name in (source, target):
         if name not in order:
             return f"environment {name} is not one of {', '.join(order)}; use one of these"
-    step = order.index(target) - order.index(source)
-    if step == 1:
+    start, end = order.index(source), order.index(target)
+    if end == start + 1:
         return None
-    if step > 1:
-        return (
-            f"a promotion from {source} to {target} would skip {', '.join(order[order.index(source) + 1 : order.index(target)])}; "
-            f"promote to {order[order.index(source) + 1]} first"
-        )
+    if end > start:
+        skipped = ", ".join(order[start + 1 : end])
+        return f"a promotion from {source} to {target} would skip {skipped}; promote to {order[start + 1]} first"
     return f"{target} does not come after {source}; deployments move {' → '.join(order)}"

@@ -47,7 +47,5 @@ def rules_of_hop(
     rules: Iterable[Rule], *, source: str, target: str, at: datetime, status: RuleStatus = RuleStatus.ACTIVE
 ) -> tuple[Rule, ...]:
     """Give the rules that were in force ``at`` that instant for a hop, in a stable order."""
-    found = (
-        rule for rule in rules if rule.hop == (source, target) and rule.status is status and rule.in_force(at)
-    )
+    found = (rule for rule in rules if rule.hop == (source, target) and rule.status is status and rule.in_force(at))
     return tuple(sorted(found, key=lambda rule: (rule.created_at, rule.id)))

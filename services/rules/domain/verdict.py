@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
 
 from schemas.vocabulary import ConditionsResult
 from services.rules.domain.conditions import CompiledConditions, compile_conditions, evaluate, explain, next_change

@@ -42,9 +42,7 @@ class RuleBooks:
             stale = {organization_id: needed_since[organization_id] - REMEMBERED for organization_id in current}
         if stale:
             for organization_id, rules in (await rules_since(connection, stale)).items():
-                self._books[organization_id] = _Book(
-                    current[organization_id], stale[organization_id], tuple(rules)
-                )
+                self._books[organization_id] = _Book(current[organization_id], stale[organization_id], tuple(rules))
         return {
             organization_id: self._books[organization_id].rules if organization_id in current else ()
             for organization_id in needed_since

@@ -18,6 +18,7 @@ _COLUMNS = (
     "auto_promote, required_approvers, conditions, status, execution, expires_after_seconds, target_gateway_id, "
     "created_at, created_by, valid_from, changed_by, valid_to"
 )
+_QUALIFIED = ", ".join(f"v.{name}" for name in _COLUMNS.split(", "))
 _OPEN_ONE = text(
     f"SELECT {_COLUMNS} FROM rules.rule_version "  # noqa: S608
     "WHERE organization_id = :organization_id AND rule_id = :rule_id AND valid_to IS NULL"
@@ -50,14 +51,15 @@ _REVISIONS = text(
     "SELECT organization_id, revision FROM rules.rule_book WHERE organization_id = ANY(cast(:organizations AS text[]))"
 )
 _SINCE = text(
-    f"SELECT {', '.join('v.' + name.strip() for name in _COLUMNS.split(','))} FROM unnest("  # noqa: S608
+    f"SELECT {_QUALIFIED} FROM unnest("  # noqa: S608
     "cast(:organizations AS text[]), cast(:since AS timestamptz[])) AS i(organization_id, since) "
-    "JOIN rules.rule_version v ON v.organization_id = i.organization_id AND (v.valid_to IS NULL OR v.valid_to > i.since)"
+    "JOIN rules.rule_version v ON v.organization_id = i.organization_id "
+    "AND (v.valid_to IS NULL OR v.valid_to > i.since)"
 )
 _VERSIONS = text(
-    f"SELECT {', '.join('v.' + name.strip() for name in _COLUMNS.split(','))} FROM unnest("  # noqa: S608
-    "cast(:organizations AS text[]), cast(:ids AS uuid[]), cast(:versions AS int[])) AS i(organization_id, id, version) "
-    "JOIN rules.rule_version v ON v.organization_id = i.organization_id AND v.rule_id = i.id AND v.version = i.version"
+    f"SELECT {_QUALIFIED} FROM unnest("  # noqa: S608
+    "cast(:organizations AS text[]), cast(:ids AS uuid[]), cast(:versions AS int[])) "
+    "AS i(organization_id, rule_id, version) JOIN rules.rule_version v USING (organization_id, rule_id, version)"
 )
 
 
@@ -157,9 +159,7 @@ async def add_version(connection: AsyncConnection, rule: Rule) -> None:
 
 async def end_version(connection: AsyncConnection, rule: Rule, *, at: datetime, by: str) -> None:
     """End the version that is in force."""
-    await connection.execute(
-        _END, {"organization_id": rule.organization_id, "rule_id": rule.id, "at": at, "by": by}
-    )
+    await connection.execute(_END, {"organization_id": rule.organization_id, "rule_id": rule.id, "at": at, "by": by})
 
 
 async def revisions(connection: AsyncConnection, organizations: Sequence[str]) -> dict[str, int]:

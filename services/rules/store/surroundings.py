@@ -51,9 +51,7 @@ async def load_surroundings(
     )
 
 
-async def load_gateways(
-    connection: AsyncConnection, organizations: Collection[str]
-) -> dict[str, tuple[Gateway, ...]]:
+async def load_gateways(connection: AsyncConnection, organizations: Collection[str]) -> dict[str, tuple[Gateway, ...]]:
     """Give the gateways of each organization."""
     rows = await connection.execute(_GATEWAYS, {"organizations": sorted(organizations)})
     found: dict[str, list[Gateway]] = {}
@@ -63,9 +61,7 @@ async def load_gateways(
     return {organization_id: tuple(gateways) for organization_id, gateways in found.items()}
 
 
-async def load_environments(
-    connection: AsyncConnection, organizations: Collection[str]
-) -> dict[str, tuple[str, ...]]:
+async def load_environments(connection: AsyncConnection, organizations: Collection[str]) -> dict[str, tuple[str, ...]]:
     """Give the order of environments of each organization that replaced the default."""
     rows = await connection.execute(_ENVIRONMENTS, {"organizations": sorted(organizations)})
     return {row.organization_id: tuple(row.names) for row in rows}

@@ -1,0 +1,38 @@
+"""The rules service, put together."""
+
+from services.platform.clock import Clock, utc_now
+from services.platform.database import Database
+from services.platform.messaging.outbox import Outbox
+from services.platform.migrate import role_of
+from services.platform.service import Loop, Service
+from services.platform.settings import Settings
+from services.rules.consumer import subscriptions
+from services.rules.handlers.confirm import Confirmation
+from services.rules.handlers.recheck import Lookout
+from services.rules.handlers.requests import RequestDesk
+from services.rules.store.rule_books import RuleBooks
+
+SCHEMA = "rules"
+
+
+def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
+    """Build the service that ``settings`` describe; it connects when it runs."""
+    database = Database(
+        settings.database_url.get_secret_value(),
+        role=role_of(SCHEMA),
+        application_name=SCHEMA,
+        pool_size=settings.database_pool_size,
+    )
+    outbox, books = Outbox(SCHEMA), RuleBooks()
+    desk = RequestDesk(outbox=outbox, books=books, hold_seconds=settings.hold_seconds)
+    lookout = Lookout(database=database, desk=desk, books=books, clock=clock, hold_seconds=settings.hold_seconds)
+    confirmation = Confirmation(database=database, outbox=outbox, clock=clock)
+    return Service(
+        SCHEMA,
+        settings=settings,
+        subscriptions=subscriptions(desk),
+        loops=[Loop("rules lookout", lookout.step), Loop("rules confirmation", confirmation.step)],
+        database=database,
+        outbox=outbox,
+        clock=clock,
+    )

@@ -1,0 +1,23 @@
+"""The rules service's HTTP resources: rules, and what explains them. Each call is one transaction of a handler."""
+
+from collections.abc import Callable
+
+from fastapi import APIRouter
+
+from services.platform.clock import Clock
+from services.platform.database import Database
+from services.platform.http.bodies import StrictRoute
+from services.platform.messaging.outbox import Outbox
+from services.platform.settings import Settings
+from services.rules.http.explanations import add_explanation_routes
+from services.rules.http.rules import add_rule_routes
+
+
+def router(
+    *, database: Database, outbox: Outbox, wake: Callable[[], None], clock: Clock, settings: Settings
+) -> APIRouter:
+    """Give the routes; nothing here writes to the outbox, so ``outbox``, ``wake`` and ``settings`` stay unused."""
+    routes = APIRouter(route_class=StrictRoute)
+    add_rule_routes(routes, database, clock)
+    add_explanation_routes(routes, database, clock)
+    return routes

@@ -1,0 +1,157 @@
+"""Deployments to be looked at again: why, when, and by one worker at a time."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+DeploymentKey = tuple[str, str]
+
+
+class Cause(StrEnum):
+    """Why a deployment is looked at."""
+
+    FACT = "fact"
+    DEPLOYMENT = "deployment"
+    RULE = "rule"
+    HOLD = "hold"
+    CLOCK = "clock"
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """A deployment to look at; where it was announced, inventory has to show it first."""
+
+    organization_id: str
+    deployment_id: str
+    cause: Cause
+    due_at: datetime
+    attempts: int = 0
+    gateway_id: str | None = None
+    deployed_at: datetime | None = None
+    id: int | None = None
+
+    @property
+    def key(self) -> DeploymentKey:
+        """Identify the deployment."""
+        return self.organization_id, self.deployment_id
+
+
+_INSERT = text(
+    "INSERT INTO rules.recheck (organization_id, deployment_id, cause, due_at, attempts, gateway_id, deployed_at) "
+    "SELECT * FROM unnest(cast(:organizations AS text[]), cast(:ids AS text[]), cast(:causes AS text[]), "
+    "cast(:due AS timestamptz[]), cast(:attempts AS int[]), cast(:gateways AS text[]), "
+    "cast(:deployed AS timestamptz[]))"
+)
+_DUE = text(
+    "SELECT id, organization_id, deployment_id, cause, due_at, attempts, gateway_id, deployed_at FROM rules.recheck "
+    "WHERE due_at <= :now ORDER BY due_at, id LIMIT :limit FOR UPDATE SKIP LOCKED"
+)
+_DUE_BY_CLOCK = text(
+    "SELECT organization_id, deployment_id FROM rules.watch WHERE next_check_at <= :now "
+    "ORDER BY next_check_at LIMIT :limit FOR UPDATE SKIP LOCKED"
+)
+_KNOW = text(
+    "INSERT INTO rules.watch (organization_id, deployment_id) SELECT * FROM unnest("
+    "cast(:organizations AS text[]), cast(:ids AS text[])) AS i(o, d) ORDER BY o, d ON CONFLICT DO NOTHING"
+)
+_LOCK = text(
+    "SELECT w.organization_id, w.deployment_id FROM unnest(cast(:organizations AS text[]), cast(:ids AS text[])) "
+    "AS i(organization_id, deployment_id) JOIN rules.watch w USING (organization_id, deployment_id) "
+    "ORDER BY 1, 2 FOR UPDATE OF w SKIP LOCKED"
+)
+_TAKE = text("DELETE FROM rules.recheck WHERE id = ANY(cast(:ids AS bigint[]))")
+_SCHEDULE = text(
+    "UPDATE rules.watch w SET next_check_at = i.next_check_at FROM unnest(cast(:organizations AS text[]), "
+    "cast(:ids AS text[]), cast(:instants AS timestamptz[])) AS i(organization_id, deployment_id, next_check_at) "
+    "WHERE w.organization_id = i.organization_id AND w.deployment_id = i.deployment_id "
+    "AND w.next_check_at IS DISTINCT FROM i.next_check_at"
+)
+_NEXT = text(
+    "SELECT least((SELECT min(due_at) FROM rules.recheck), "
+    "(SELECT min(next_check_at) FROM rules.watch WHERE next_check_at IS NOT NULL))"
+)
+
+
+async def add_rechecks(connection: AsyncConnection, rechecks: Sequence[Recheck]) -> None:
+    """Ask for deployments to be looked at; never waits for another worker."""
+    if rechecks:
+        await connection.execute(
+            _INSERT,
+            {
+                "organizations": [each.organization_id for each in rechecks],
+                "ids": [each.deployment_id for each in rechecks],
+                "causes": [str(each.cause) for each in rechecks],
+                "due": [each.due_at for each in rechecks],
+                "attempts": [each.attempts for each in rechecks],
+                "gateways": [each.gateway_id for each in rechecks],
+                "deployed": [each.deployed_at for each in rechecks],
+            },
+        )
+
+
+async def lock_due_rechecks(connection: AsyncConnection, *, now: datetime, limit: int) -> list[Recheck]:
+    """Lock and give the rechecks that are due, of deployments that no other worker looks at now.
+
+    A deployment whose time has come by the clock is among them, with the cause ``clock`` and no id.
+    """
+    rows = await connection.execute(_DUE, {"now": now, "limit": limit})
+    due = [_recheck(row) for row in rows]
+    clock = await connection.execute(_DUE_BY_CLOCK, {"now": now, "limit": limit})
+    due += [Recheck(row.organization_id, row.deployment_id, Cause.CLOCK, now) for row in clock]
+    if not due:
+        return []
+    mine = await _lock_deployments(connection, {each.key for each in due})
+    return [each for each in due if each.key in mine]
+
+
+async def take(connection: AsyncConnection, rechecks: Sequence[Recheck]) -> None:
+    """Remove rechecks that were carried out."""
+    ids = [each.id for each in rechecks if each.id is not None]
+    if ids:
+        await connection.execute(_TAKE, {"ids": ids})
+
+
+async def schedule(connection: AsyncConnection, instants: Mapping[DeploymentKey, datetime | None]) -> None:
+    """Set when the clock alone is the next reason to look at locked deployments; None for never."""
+    if instants:
+        ordered = sorted(instants)
+        await connection.execute(
+            _SCHEDULE,
+            {
+                "organizations": [key[0] for key in ordered],
+                "ids": [key[1] for key in ordered],
+                "instants": [instants[key] for key in ordered],
+            },
+        )
+
+
+async def next_due(connection: AsyncConnection) -> datetime | None:
+    """Give the instant at which something is due next, past or future."""
+    instant: datetime | None = await connection.scalar(_NEXT)
+    return instant
+
+
+async def _lock_deployments(connection: AsyncConnection, keys: Collection[DeploymentKey]) -> set[DeploymentKey]:
+    ordered = sorted(keys)
+    arrays = {"organizations": [key[0] for key in ordered], "ids": [key[1] for key in ordered]}
+    await connection.execute(_KNOW, arrays)
+    rows = await connection.execute(_LOCK, arrays)
+    return {(row.organization_id, row.deployment_id) for row in rows}
+
+
+def _recheck(row: Any) -> Recheck:
+    return Recheck(
+        organization_id=row.organization_id,
+        deployment_id=row.deployment_id,
+        cause=Cause(row.cause),
+        due_at=row.due_at,
+        attempts=row.attempts,
+        gateway_id=row.gateway_id,
+        deployed_at=row.deployed_at,
+        id=row.id,
+    )
