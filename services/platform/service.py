@@ -30,12 +30,16 @@ _log = structlog.get_logger()
 class Loop:
     """A task that runs as long as its service: ``step`` does what is due and tells how long to rest, in seconds.
 
-    ``wake`` cuts the rest short. A step that fails is run again after a pause; it has to be harmless to repeat.
+    ``wake`` cuts the rest short, and so does each batch that a consumer commits, unless ``after_batches`` is false. A
+    step that fails is run again after a pause; it has to be harmless to repeat. ``drain`` is awaited when the service
+    stops, while the loop still runs, and ends within eight seconds.
     """
 
     name: str
     step: Callable[[], Awaitable[float]]
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    after_batches: bool = True
+    drain: Callable[[], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +86,19 @@ class Service:
             committed=self.committed,
         )
         self._consuming = False
+        self._begun = False
         self._instance = InstanceLock(url, name) if settings.embedded else None
 
     def committed(self) -> None:
         """Wake the relay and the loops: a transaction may have left them something to do."""
-        self._relay.wake()
+        self.wake_relay()
         for loop in self._loops:
-            loop.wake.set()
+            if loop.after_batches:
+                loop.wake.set()
+
+    def wake_relay(self) -> None:
+        """Publish soon what a loop's transaction has left in the outbox."""
+        self._relay.wake()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Run until ``stopping`` is set, then drain; raises SchemaOutdated at start on an old schema.
@@ -127,6 +137,7 @@ class Service:
         return Readiness(tuple(trouble))
 
     def _begin(self) -> list[asyncio.Task[None]]:
+        self._begun = True
         tasks = [asyncio.create_task(self._relay.run(), name=f"{self.name} relay")]
         tasks += [asyncio.create_task(_run_loop(self.name, loop), name=loop.name) for loop in self._loops]
         tasks.append(asyncio.create_task(self._consume(), name=f"{self.name} consumers"))
@@ -170,8 +181,8 @@ class Service:
                 await asyncio.Event().wait()
 
     async def _drain(self, tasks: Sequence[asyncio.Task[None]]) -> None:
-        with contextlib.suppress(Exception):
-            await self._consumers.stop()
+        ends = [loop.drain() for loop in self._loops if loop.drain is not None] if self._begun else []
+        await asyncio.gather(self._consumers.stop(), *ends, return_exceptions=True)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,7 @@
+"""The executor as a process: ``python -m services.executor``."""
+
+from services.executor.app import build_service
+from services.platform.process import run_process
+
+if __name__ == "__main__":
+    run_process(build_service)

@@ -1,0 +1,120 @@
+"""The one place that speaks HTTP to gateways: one call, one answer or the reason why there is none.
+
+It follows no redirect, uses no proxy and keeps no cookie; a credential goes to its own gateway's address alone.
+"""
+
+import asyncio
+import re
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+from yarl import URL
+
+from services.executor.domain.answers import Answer, Call, NoAnswer
+from services.executor.domain.execution import Order
+from services.executor.store.gateways import Gateway
+
+MAX_ANSWER_BYTES = 1024 * 1024
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_REUSABLE = frozenset({200, 201})
+
+
+class GatewayClient:
+    """Calls gateways; ``timeout_seconds`` bounds each call whole, ``resolver`` says which addresses may be used."""
+
+    def __init__(self, *, timeout_seconds: float, resolver: AbstractResolver | None = None) -> None:
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+        self._resolver = resolver
+        self._kept: aiohttp.ClientSession | None = None
+        self._fresh: aiohttp.ClientSession | None = None
+
+    async def ask(self, call: Call, order: Order, gateway: Gateway, *, fencing_token: int) -> Answer | NoAnswer:
+        """Make one call about ``order``; whatever goes wrong is a NoAnswer."""
+        if gateway.url is None:
+            return NoAnswer(f"the gateway {gateway.gateway_id} is not registered; register it", sent=False)
+        try:
+            url = URL(gateway.url.rstrip("/")) / "deployments" / order.key
+            async with self._session(call).request(
+                call.value,
+                url,
+                data=order.body() if call is Call.PUT else None,
+                headers=_headers(call, order, gateway, fencing_token=fencing_token),
+                allow_redirects=False,
+            ) as response:
+                return await _read(response)
+        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL, ValueError) as error:
+            return NoAnswer(f"no connection: {_reason(error)}", sent=False)
+        except TimeoutError:
+            return NoAnswer(f"no answer within {self._timeout.total:g} s", sent=True)
+        except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
+            return NoAnswer(f"no whole answer: {_reason(error)}", sent=True)
+
+    async def close(self) -> None:
+        """Drop every connection."""
+        sessions, self._kept, self._fresh = (self._kept, self._fresh), None, None
+        for session in sessions:
+            if session is not None:
+                await session.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _session(self, call: Call) -> aiohttp.ClientSession:
+        # A 204 names no key: on a kept connection, one that was sent twice would confirm somebody else's fence.
+        if call is Call.FENCE:
+            self._fresh = self._fresh or self._new_session(keep=False)
+            return self._fresh
+        self._kept = self._kept or self._new_session(keep=True)
+        return self._kept
+
+    def _new_session(self, *, keep: bool) -> aiohttp.ClientSession:
+        # How many calls a gateway takes is its lane's to say: a limit here would let one gateway hold back another.
+        connector = aiohttp.TCPConnector(limit=0, resolver=self._resolver, force_close=not keep)
+        return aiohttp.ClientSession(
+            connector=connector,
+            timeout=self._timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+        )
+
+
+def _headers(call: Call, order: Order, gateway: Gateway, *, fencing_token: int) -> dict[str, str]:
+    headers = {"Accept": "application/json, application/problem+json", "Accept-Encoding": "identity"}
+    if call is not Call.LOOK_UP:
+        headers["Fencing-Token"] = str(fencing_token)
+    if call is Call.PUT:
+        headers["Content-Type"] = "application/json"
+    if gateway.credential is not None:
+        headers["Authorization"] = f"Bearer {gateway.credential}"
+    if order.traceparent is not None and _TRACEPARENT.fullmatch(order.traceparent):
+        headers["traceparent"] = order.traceparent
+    return headers
+
+
+async def _read(response: aiohttp.ClientResponse) -> Answer | NoAnswer:
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        response.close()
+        return NoAnswer("the answer is compressed although none was asked for", sent=True)
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            response.close()
+            return NoAnswer(f"the answer has more than {MAX_ANSWER_BYTES} bytes", sent=True)
+    if response.status not in _REUSABLE:
+        # An answer that names no key must not be found by the next call on this connection.
+        response.close()
+    return Answer(response.status, response.content_type, response.headers.get("Retry-After"), bytes(body))
+
+
+def _reason(error: BaseException) -> str:
+    # The message may hold the address, which is the operator's own; it never holds a header.
+    return f"{type(error).__name__} {error}"[:300]

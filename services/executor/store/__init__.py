@@ -1,0 +1,1 @@
+"""The executor's rows in PostgreSQL: statements and the values they give; no decision is made here."""

@@ -1,0 +1,66 @@
+"""Rows as values: how an execution and what it ordered are read from PostgreSQL."""
+
+from typing import Any
+
+from schemas.vocabulary import StatusReason
+from services.executor.domain.announcement import Finished
+from services.executor.domain.execution import Execution, ExecutionStatus, Order
+
+ORDER_COLUMNS = (
+    "organization_id", "promotion_id", "agent_id", "gateway_id", "environment", "source_deployment_id", "version",
+    "digest", "caused_by", "traceparent",
+)  # fmt: skip
+EXECUTION_COLUMNS = (
+    *ORDER_COLUMNS, "status", "epoch", "attempts", "doubtful", "verdict", "last_error", "received_at", "deadline_at",
+    "give_up_at",
+)  # fmt: skip
+FINISHED_COLUMNS = (*ORDER_COLUMNS, "status", "verdict", "last_error", "finished_at")
+UNFINISHED = "status IN ('waiting', 'calling', 'looking_up', 'fencing')"
+
+
+def columns(names: tuple[str, ...], *, alias: str) -> str:
+    """Name columns for a SELECT or RETURNING list."""
+    return ", ".join(f"{alias}.{name}" for name in names)
+
+
+def to_order(row: Any) -> Order:
+    """Read what was ordered."""
+    return Order(
+        organization_id=row.organization_id,
+        promotion_id=row.promotion_id,
+        agent_id=row.agent_id,
+        gateway_id=row.gateway_id,
+        environment=row.environment,
+        source_deployment_id=row.source_deployment_id,
+        version=row.version,
+        digest=row.digest,
+        caused_by=row.caused_by,
+        traceparent=row.traceparent,
+    )
+
+
+def to_execution(row: Any) -> Execution:
+    """Read an execution under way."""
+    return Execution(
+        order=to_order(row),
+        status=ExecutionStatus(row.status),
+        epoch=row.epoch,
+        attempts=row.attempts,
+        doubtful=row.doubtful,
+        verdict=None if row.verdict is None else StatusReason(row.verdict),
+        last_error=row.last_error,
+        received_at=row.received_at,
+        deadline_at=row.deadline_at,
+        give_up_at=row.give_up_at,
+    )
+
+
+def to_finished(row: Any) -> Finished:
+    """Read an execution that came to its end; a success has no error, whatever was tried before."""
+    failed = row.status == ExecutionStatus.FAILED
+    return Finished(
+        order=to_order(row),
+        finished_at=row.finished_at,
+        verdict=StatusReason(row.verdict) if failed else None,
+        error=row.last_error if failed else None,
+    )
