@@ -227,3 +227,11 @@ async def world(database: str) -> AsyncIterator[World]:
     yield made
     await own.close()
     await owner.dispose()
+
+
+@pytest.fixture
+def client(world: World) -> Any:
+    """The routes, to be called with ``await client.call(method, path, body)``."""
+    from tests.integration.rules.calls import Client
+
+    return Client(world)

@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from services.rules.domain.conditions.tree import Reference
-from services.rules.domain.facts import AHEAD_TOLERATED, Facts, Reason
+from services.rules.domain.facts import Facts, Reason
 from services.rules.domain.facts.numbers import exact_product_sum, exact_sum
 from services.rules.domain.facts.reading import Kind, Member
 
@@ -17,12 +17,12 @@ def reference_value(reference: Reference, path: str, facts: Facts, now: datetime
     age does not matter: the deployment that it describes is usually no longer the one in use.
     """
     baseline = facts.baselines.get(reference.baseline)
-    reading = None if baseline is None else baseline.readings.get(path)
-    if reading is None:
+    reading = None if baseline is None else baseline.readings[path]
+    if reading is None or reading.flaw is Reason.MISSING:
         return None
     if reading.flaw is not None or reading.kind is Kind.LIST:
         return Reason.NO_BASELINE
-    if reading.observed_at - now > AHEAD_TOLERATED:
+    if now < reading.not_before:
         return Reason.NO_BASELINE
     if not reference.stated:
         return reading.kind, reading.value

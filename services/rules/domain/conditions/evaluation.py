@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from services.rules.domain.conditions.predicates import MICROSECONDS_PER_HOUR
 from services.rules.domain.conditions.tree import CompiledConditions, Leaf, Outcome, Reference
-from services.rules.domain.facts import AHEAD_TOLERATED, Facts
+from services.rules.domain.facts import Facts
 from services.rules.domain.facts.numbers import literal_product
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -30,7 +30,10 @@ def value_of(outcome: Outcome) -> Value:
 
 def evaluate(compiled: CompiledConditions, facts: Facts, now: datetime) -> Value:
     """Evaluate; ``now`` is aware. Never raises, whatever the facts hold."""
-    return value_of(compiled.root.test(facts, now))
+    outcome = compiled.root.test(facts, now)
+    if outcome is True:
+        return Value.TRUE
+    return Value.FALSE if outcome is False else Value.UNKNOWN
 
 
 def next_change(compiled: CompiledConditions, facts: Facts, now: datetime) -> datetime | None:
@@ -60,16 +63,15 @@ def turning_points(leaf: Leaf, facts: Facts) -> Iterator[datetime]:
     if leaf.field.is_clock:
         yield from _on_clock(leaf, facts)
         return
-    reading = facts.readings.get(leaf.field.path)
-    if reading is not None:
-        yield from _shifted(reading.observed_at, -AHEAD_TOLERATED)
+    reading = facts.readings[leaf.field.path]
+    if reading.flaw is None:
+        yield reading.not_before
         if leaf.max_age is not None:
             yield from _shifted(reading.observed_at, leaf.max_age)
     if isinstance(leaf.expected, Reference):
         baseline = facts.baselines.get(leaf.expected.baseline)
-        compared = None if baseline is None else baseline.readings.get(leaf.field.path)
-        if compared is not None:
-            yield from _shifted(compared.observed_at, -AHEAD_TOLERATED)
+        if baseline is not None:
+            yield baseline.readings[leaf.field.path].not_before
 
 
 def _on_clock(leaf: Leaf, facts: Facts) -> Iterator[datetime]:

@@ -16,7 +16,6 @@ from services.rules.domain.conditions.summary import summarise
 from services.rules.domain.conditions.tree import CompiledConditions, Leaf, Node, Not, Outcome, Reference
 from services.rules.domain.conditions.wording import evidence
 from services.rules.domain.facts import Facts, Reason
-from services.rules.domain.facts.reading import Reading
 
 Json = dict[str, object]
 _MICROSECOND = timedelta(microseconds=1)
@@ -98,7 +97,6 @@ class _Telling:
         return told
 
     def _of_leaf(self, leaf: Leaf, outcome: Outcome) -> Json:
-        reading = None if leaf.field.is_clock else self._facts.readings.get(leaf.field.path)
         expected, actual = self._expected(leaf), self._actual(leaf)
         told: Json = {
             "path": leaf.path,
@@ -114,8 +112,8 @@ class _Telling:
         if isinstance(leaf.expected, Reference):
             told["reference"] = self._reference(leaf, leaf.expected)
         self._say(leaf, outcome, actual, expected, told)
-        if reading is not None:
-            self._date(leaf, reading, told)
+        if not leaf.field.is_clock:
+            self._date(leaf, told)
         change = next_leaf_change(leaf, self._facts, self._now)
         if change is not None:
             told["next_change_at"] = _written(change)
@@ -137,9 +135,7 @@ class _Telling:
     def _actual(self, leaf: Leaf) -> object:
         if leaf.field.is_clock:
             return self._hours()
-        reading = self._facts.readings.get(leaf.field.path)
-        if reading is None:
-            return None
+        reading = self._facts.readings[leaf.field.path]
         if isinstance(reading.value, Decimal | str | bool):
             return evidence(reading.value)
         fact = self._facts.values.get(leaf.field.path)
@@ -168,7 +164,7 @@ class _Telling:
             "value": None if fact is None else evidence(fact.value),
         }
 
-    def _date(self, leaf: Leaf, reading: Reading, told: Json) -> None:
+    def _date(self, leaf: Leaf, told: Json) -> None:
         fact = self._facts.values.get(leaf.field.path)
         if fact is None:
             return

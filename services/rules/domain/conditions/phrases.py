@@ -60,8 +60,8 @@ def _shown_actual(leaf: Leaf, actual: object) -> str:
 
 def unknown(leaf: Leaf, reason: Reason, facts: Facts, now: datetime) -> str:
     """Say why nothing is known."""
-    reading = facts.readings.get(leaf.field.path)
-    shown = None if reading is None else evidence(_raw(leaf, facts))
+    reading = facts.readings[leaf.field.path]
+    shown = evidence(_raw(leaf, facts))
     match reason:
         case Reason.MISSING:
             return _missing(leaf)
@@ -96,8 +96,8 @@ def _missing(leaf: Leaf) -> str:
     return "no value observed yet"
 
 
-def _stale(leaf: Leaf, reading: Reading | None, now: datetime) -> str:
-    if reading is None or leaf.max_age is None:
+def _stale(leaf: Leaf, reading: Reading, now: datetime) -> str:
+    if leaf.max_age is None:
         return "too old"
     age = show_duration(now - reading.observed_at)
     return f"last observed {age} ago, and must be younger than {show_duration(leaf.max_age)}"

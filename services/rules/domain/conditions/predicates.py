@@ -11,11 +11,13 @@ from typing import Any
 
 from services.rules.domain.conditions.baseline import reference_value
 from services.rules.domain.conditions.tree import Expected, Outcome, Reference, Scalar, Test
-from services.rules.domain.facts import AHEAD_TOLERATED, Facts, Field, Reason
+from services.rules.domain.facts import Facts, Field, Reason
 from services.rules.domain.facts.numbers import literal_product
 from services.rules.domain.facts.reading import Kind, Reading, classify
 
-COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+# What is compared has the kind of its literal: the leaf has seen to that.
+Comparison = Callable[[Any, Any], bool]
+COMPARISONS: dict[str, Comparison] = {
     "eq": operator.eq,
     "ne": operator.ne,
     "gt": operator.gt,
@@ -23,14 +25,18 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt,
     "lte": operator.le,
 }
+_RELATIONS: dict[str, Comparison] = {
+    **COMPARISONS,
+    "between": lambda value, ends: bool(ends[0] <= value <= ends[1]),
+    "in": lambda value, items: value in items,
+    "not_in": lambda value, items: value not in items,
+    "contains": lambda members, member: member in members,
+    "not_contains": lambda members, member: member not in members,
+}
 ORDERINGS = frozenset({"gt", "gte", "lt", "lte"})
-OPERATORS = (*COMPARISONS, "between", "in", "not_in", "contains", "not_contains", "exists")
+OPERATORS = (*_RELATIONS, "exists")
 _MICROSECOND = timedelta(microseconds=1)
 MICROSECONDS_PER_HOUR = 3_600_000_000
-_A_LITTLE_AHEAD = -AHEAD_TOLERATED
-
-# What a judge is given has the kind of its literal: the leaf has seen to that.
-Judge = Callable[[Any], bool]
 
 
 def all_of(tests: Sequence[Test]) -> Test:
@@ -82,58 +88,52 @@ def leaf_test(field: Field, op: str, expected: Expected, max_age: timedelta | No
     if op == "exists":
         return _exists(field, max_age, wanted=expected is True)
     if field.is_clock:
-        return _on_clock(_judge(op, _in_microseconds(expected)))
+        return _on_clock(*_comparison(op, _in_microseconds(expected)))
     if isinstance(expected, Reference):
         return _against_baseline(field, op, expected, max_age)
-    return _on_fact(field.path, max_age, _kind_wanted(op, expected), _judge(op, expected))
+    return _on_fact(field.path, max_age, _kind_wanted(op, expected), *_comparison(op, expected))
 
 
-def availability(reading: Reading | None, now: datetime, max_age: timedelta | None) -> Reason | None:
+def availability(reading: Reading, now: datetime, max_age: timedelta | None) -> Reason | None:
     """Say why a reading cannot be used now, or None where it can."""
-    if reading is None:
-        return Reason.MISSING
     if reading.flaw is not None:
         return reading.flaw
-    age = now - reading.observed_at
-    if max_age is not None and age >= max_age:
+    if max_age is not None and now - reading.observed_at >= max_age:
         return Reason.STALE
-    return Reason.FUTURE if age < _A_LITTLE_AHEAD else None
+    return Reason.FUTURE if now < reading.not_before else None
 
 
-def _on_fact(path: str, max_age: timedelta | None, kind: Kind, judge: Judge) -> Test:
+def _on_fact(path: str, max_age: timedelta | None, kind: Kind, compare: Comparison, operand: object) -> Test:
+    """Compare a usable fact of the right kind; find out why not only where it is not (availability() tells)."""
     limit = timedelta.max if max_age is None else max_age
 
-    # The body of availability() once more: this is the path that everything waits for.
-    def test(facts: Facts, now: datetime) -> Outcome:
-        reading = facts.readings.get(path)
-        if reading is None:
-            return Reason.MISSING
-        if reading.flaw is not None:
-            return reading.flaw
-        age = now - reading.observed_at
-        if age >= limit:
-            return Reason.STALE
-        if age < _A_LITTLE_AHEAD:
-            return Reason.FUTURE
-        if reading.kind is not kind:
-            return Reason.TYPE_MISMATCH
-        return judge(reading.value)
+    def test_of_any_age(facts: Facts, now: datetime) -> Outcome:
+        reading = facts.readings[path]
+        if reading.kind is kind and now >= reading.not_before:
+            return compare(reading.value, operand)
+        return availability(reading, now, None) or Reason.TYPE_MISMATCH
 
-    return test
+    def test(facts: Facts, now: datetime) -> Outcome:
+        reading = facts.readings[path]
+        if reading.kind is kind and now >= reading.not_before and now - reading.observed_at < limit:
+            return compare(reading.value, operand)
+        return availability(reading, now, max_age) or Reason.TYPE_MISMATCH
+
+    return test_of_any_age if max_age is None else test
 
 
 def _exists(field: Field, max_age: timedelta | None, *, wanted: bool) -> Test:
     path = field.path
     if field.is_clock:
         return lambda facts, now: (facts.active_since is not None) is wanted
-    return lambda facts, now: (availability(facts.readings.get(path), now, max_age) is None) is wanted
+    return lambda facts, now: (availability(facts.readings[path], now, max_age) is None) is wanted
 
 
-def _on_clock(judge: Judge) -> Test:
+def _on_clock(compare: Comparison, operand: object) -> Test:
     def test(facts: Facts, now: datetime) -> Outcome:
         if facts.active_since is None:
             return Reason.MISSING
-        return judge(Decimal((now - facts.active_since) // _MICROSECOND))
+        return compare(Decimal((now - facts.active_since) // _MICROSECOND), operand)
 
     return test
 
@@ -144,10 +144,10 @@ def _against_baseline(field: Field, op: str, reference: Reference, max_age: time
     path = field.path
 
     def test(facts: Facts, now: datetime) -> Outcome:
-        reading = facts.readings.get(path)
+        reading = facts.readings[path]
         reason = availability(reading, now, max_age)
-        if reason is not None or reading is None:
-            return reason or Reason.MISSING
+        if reason is not None:
+            return reason
         if reading.kind is Kind.LIST or (needs_number and reading.kind is not Kind.NUMBER):
             return Reason.TYPE_MISMATCH
         found = reference_value(reference, path, facts, now)
@@ -161,19 +161,13 @@ def _against_baseline(field: Field, op: str, reference: Reference, max_age: time
     return test
 
 
-def _judge(op: str, expected: Expected) -> Judge:
-    compare = COMPARISONS.get(op)
-    if compare is not None:
-        return lambda value: compare(value, expected)
-    items: tuple[Any, ...] = expected if isinstance(expected, tuple) else ()
-    if op == "between":
-        low, high = items
-        return lambda value: bool(low <= value <= high)
-    if op in ("in", "not_in"):
-        known, is_in = frozenset(items), op == "in"
-        return lambda value: (value in known) is is_in
-    member, contains = classify(expected), op == "contains"
-    return lambda value: (member in value) is contains
+def _comparison(op: str, expected: Expected) -> tuple[Comparison, object]:
+    """Give how a fact is compared, and with what."""
+    if op in ("contains", "not_contains"):
+        return _RELATIONS[op], classify(expected)
+    if op in ("in", "not_in") and isinstance(expected, tuple):
+        return _RELATIONS[op], frozenset(expected)
+    return _RELATIONS[op], expected
 
 
 def _kind_wanted(op: str, expected: Expected) -> Kind:

@@ -11,7 +11,6 @@
 
 from services.rules.domain.facts.arrival import (
     AHEAD_HELD,
-    AHEAD_TOLERATED,
     Admitted,
     HeldUntil,
     Parked,
@@ -24,6 +23,7 @@ from services.rules.domain.facts.durations import parse_duration, show_duration
 from services.rules.domain.facts.fact import Fact, Facts
 from services.rules.domain.facts.fields import FIELDS, Field, FieldType, field_of
 from services.rules.domain.facts.observations import deployment_facts, metric_facts
+from services.rules.domain.facts.reading import AHEAD_TOLERATED
 from services.rules.domain.facts.reasons import Reason
 from services.rules.domain.facts.runs import Counts, RunEvent, TestSummary, summarise_runs
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.rules.domain.facts.fact import Fact
+from services.rules.domain.facts.reading import AHEAD_TOLERATED
 
-AHEAD_TOLERATED = timedelta(minutes=5)
 AHEAD_HELD = timedelta(hours=24)
 
 

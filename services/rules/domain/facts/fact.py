@@ -1,6 +1,6 @@
 """A fact: one value that an event showed of one field, and when. Facts: all that is known of one deployment.
 
-Values only. Each fact is classified once, when the facts are put together, so that evaluating reads and compares.
+Values only. Each fact is classified once, when it is first looked at, so that evaluating only compares.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,8 @@ def in_utc(instant: datetime) -> datetime:
 
     Raises: ValueError.
     """
+    if instant.tzinfo is UTC:
+        return instant
     if instant.tzinfo is None:
         raise ValueError(f"{instant.isoformat()} has no time zone; give an aware datetime")
     try:
@@ -40,7 +42,39 @@ class Fact:
     event_id: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "observed_at", in_utc(self.observed_at))
+        if self.observed_at.tzinfo is not UTC:
+            object.__setattr__(self, "observed_at", in_utc(self.observed_at))
+
+
+class Readings(dict[str, Reading]):
+    """The readings of a deployment's facts, each classified when it is first looked at, and then kept."""
+
+    def __init__(self, values: Mapping[str, Fact], states: Mapping[str, Reason]) -> None:
+        super().__init__()
+        self._values = values
+        self._states = states
+
+    def __missing__(self, path: str) -> Reading:
+        fact, state = self._values.get(path), self._states.get(path)
+        reading = self[path] = _reading(path, fact) if state is None else _held_back(fact, state)
+        return reading
+
+
+def _reading(path: str, fact: Fact | None) -> Reading:
+    if fact is None:
+        return Reading(value=None, flaw=Reason.MISSING)
+    known = field_of(path)
+    if known is None:
+        return Reading(value=fact.value, flaw=Reason.TYPE_MISMATCH, observed_at=fact.observed_at)
+    return read_value(known, fact.value, fact.observed_at)
+
+
+def _held_back(fact: Fact | None, state: Reason) -> Reading:
+    return (
+        Reading(value=None, flaw=state)
+        if fact is None
+        else Reading(value=fact.value, flaw=state, observed_at=fact.observed_at)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +90,10 @@ class Facts:
     active_since: datetime | None = None
     states: Mapping[str, Reason] = field(default_factory=dict)
     baselines: Mapping[str, "Facts"] = field(default_factory=dict)
-    readings: dict[str, Reading] = field(init=False, repr=False, compare=False)
+    readings: Readings = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.active_since is not None:
             object.__setattr__(self, "active_since", in_utc(self.active_since))
         object.__setattr__(self, "values", MappingProxyType(dict(self.values)))
-        object.__setattr__(self, "readings", _readings(self.values, self.states))
-
-
-def _readings(values: Mapping[str, Fact], states: Mapping[str, Reason]) -> dict[str, Reading]:
-    readings = {path: _reading(path, fact, states.get(path)) for path, fact in values.items()}
-    for path, state in states.items():
-        if path not in readings:
-            readings[path] = Reading(value=None, flaw=state)
-    return readings
-
-
-def _reading(path: str, fact: Fact, state: Reason | None) -> Reading:
-    known = field_of(path)
-    if known is None:
-        return Reading(value=fact.value, flaw=Reason.TYPE_MISMATCH, observed_at=fact.observed_at)
-    reading = read_value(known, fact.value, fact.observed_at)
-    return reading if state is None else reading.held_back(state)
+        object.__setattr__(self, "readings", Readings(self.values, dict(self.states)))

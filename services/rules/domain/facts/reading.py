@@ -1,7 +1,7 @@
 """A reading: a fact's value, classified once against its field, so that evaluation only looks and compares."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 
@@ -22,16 +22,20 @@ class Kind(Enum):
 
 # Elements are compared with their kind, since in Python True == 1.
 Member = tuple[Kind, object]
+# An event may be this much ahead of the clock that judges it; clocks are never quite the same.
+AHEAD_TOLERATED = timedelta(minutes=5)
 _THE_BEGINNING = datetime.min.replace(tzinfo=UTC)
+_EARLIEST = _THE_BEGINNING + AHEAD_TOLERATED
 
 
 class Reading:
     """A classified value; ``flaw`` says why it cannot be used at any instant. Never changed once built.
 
-    ``value`` is a Decimal, str or bool, a frozenset of (kind, value) for a list, or the raw value where it is flawed.
+    ``value`` is a Decimal, str or bool, a frozenset of (kind, value) for a list, or the raw value where it is flawed;
+    ``kind`` is OTHER where it is flawed. It counts from ``not_before`` on: facts may be a little ahead of the clock.
     """
 
-    __slots__ = ("flaw", "kind", "observed_at", "value")
+    __slots__ = ("flaw", "kind", "not_before", "observed_at", "value")
 
     def __init__(
         self,
@@ -42,13 +46,10 @@ class Reading:
         observed_at: datetime = _THE_BEGINNING,
     ) -> None:
         self.value = value
-        self.kind = kind
+        self.kind = kind if flaw is None else Kind.OTHER
         self.flaw = flaw
         self.observed_at = observed_at
-
-    def held_back(self, state: Reason) -> "Reading":
-        """Give the same reading, unusable for ``state``."""
-        return Reading(value=self.value, kind=self.kind, flaw=state, observed_at=self.observed_at)
+        self.not_before = max(observed_at, _EARLIEST) - AHEAD_TOLERATED
 
 
 def classify(value: object) -> Member | None:
