@@ -1,0 +1,82 @@
+"""What the votes amount to: Granted, Waiting or Vetoed; and who counts as whom.
+
+A person is one voter however the subject is written, and never a voter on the person's own request.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from schemas.vocabulary import Decision
+from services.promotion.domain.promotion import Vote
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """Enough people are for it; ``deciding`` is the vote that made it enough, none where none is needed."""
+
+    deciding: Vote | None = None
+    overridden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Votes are missing."""
+
+    present: int
+    needed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vetoed:
+    """Somebody is against it, and that is final."""
+
+    vote: Vote
+
+
+Verdict = Granted | Waiting | Vetoed
+
+
+def person(subject: str) -> str:
+    """Give the form of ``subject`` under which its spellings are one person."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", subject).casefold())
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """The votes on one promotion, without what the requester may have cast."""
+
+    requester: str
+    votes: Sequence[Vote] = field(default=())
+
+    def verdict(self, *, needed: int, overrides_only: bool = False) -> Verdict:
+        """Say what the votes amount to when ``needed`` approvals, or overrides alone, are wanted."""
+        veto = next((vote for vote in self.votes if vote.decision is Decision.REJECT), None)
+        if veto is not None:
+            return Vetoed(veto)
+        counted = self.approving(overrides_only=overrides_only)
+        if len(counted) < needed:
+            return Waiting(present=len(counted), needed=needed)
+        return Granted(counted[needed - 1] if needed else None, overridden=overrides_only)
+
+    def approving(self, *, overrides_only: bool = False) -> list[Vote]:
+        """Give one approval for each distinct person, in the order in which they were cast."""
+        requester = person(self.requester)
+        by_person = {
+            person(vote.voter): vote
+            for vote in sorted(self.votes, key=lambda vote: vote.voted_at)
+            if vote.decision is Decision.APPROVE and (vote.override_conditions or not overrides_only)
+        }
+        by_person.pop(requester, None)
+        return list(by_person.values())
+
+
+def approvals(requester: str, votes: Sequence[Vote]) -> int:
+    """Count the distinct people who approved."""
+    return len(Ballot(requester, votes).approving())
+
+
+def vote_of(votes: Sequence[Vote], subject: str) -> Vote | None:
+    """Find the vote of ``subject``, however it is spelt."""
+    wanted = person(subject)
+    return next((vote for vote in votes if person(vote.voter) == wanted), None)

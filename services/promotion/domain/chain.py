@@ -1,0 +1,90 @@
+"""The hash chain over an organization's history: each entry's hash covers its content and the hash before it.
+
+Pure. The content is a JSON array of the entry's columns in the order of ``content``, with no space and no escape that
+JSON does not need; the evidence stands in it as the very text that is stored.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+GENESIS = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the history, before it has a place in the chain."""
+
+    organization_id: str
+    promotion_id: UUID
+    version: int
+    previous_status: str | None
+    status: str
+    status_reason: str
+    status_message: str
+    actor: str
+    via: str | None
+    at: datetime
+    # Canonical JSON text.
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last link of an organization's chain: its number and its hash."""
+
+    seq: int = 0
+    hash: bytes = GENESIS
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The place of an entry in its organization's chain."""
+
+    seq: int
+    previous_hash: bytes
+    hash: bytes
+
+
+def evidence_text(evidence: Mapping[str, object]) -> str:
+    """Write evidence as it is stored and hashed: keys sorted, text, whole numbers, booleans, null and lists of them."""
+    return json.dumps(evidence, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+
+
+def content(entry: Entry) -> bytes:
+    """Give the bytes of ``entry`` that its hash covers."""
+    columns = [
+        entry.organization_id, str(entry.promotion_id), entry.version, entry.previous_status, entry.status,
+        entry.status_reason, entry.status_message, entry.actor, entry.via,
+        entry.at.astimezone(UTC).isoformat(timespec="microseconds"), entry.evidence,
+    ]  # fmt: skip
+    return json.dumps(columns, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def link(head: Head, entry_content: bytes) -> Link:
+    """Append an entry after ``head``."""
+    seq = head.seq + 1
+    digest = hashlib.sha256(head.hash + seq.to_bytes(8, "big") + entry_content).digest()
+    return Link(seq, head.hash, digest)
+
+
+def first_break(entries: Iterable[tuple[Entry, Link]], start: Head | None = None) -> int | None:
+    """Give the number of the first link that does not follow from what is before it; None where all do."""
+    head = start or Head()
+    for entry, stored in entries:
+        if link(head, content(entry)) != stored:
+            return head.seq + 1
+        head = Head(stored.seq, stored.hash)
+    return None
+
+
+def links(head: Head, contents: Sequence[bytes]) -> tuple[list[Link], Head]:
+    """Append entries after ``head``; give their links and the new head."""
+    made: list[Link] = []
+    for each in contents:
+        made.append(link(head, each))
+        head = Head(made[-1].seq, made[-1].hash)
+    return made, head

@@ -1,0 +1,120 @@
+"""What people may do to a promotion: approve, reject, cancel, execute.
+
+Each gives the step that follows, None where the same person gave the same command before, or raises why not.
+"""
+
+from dataclasses import replace
+
+from schemas.vocabulary import Decision, PromotionStatus
+from services.promotion.domain import lifecycle
+from services.promotion.domain.approvals import person, vote_of
+from services.promotion.domain.lifecycle import Transition, move
+from services.promotion.domain.progress import QUEUED_MESSAGE, expired, voted
+from services.promotion.domain.promotion import Cause, Promotion, Vote
+
+
+class TooLate(Exception):
+    """The promotion no longer stands where the command could do something."""
+
+    def __init__(self, command: str, promotion: Promotion) -> None:
+        state = promotion.state
+        super().__init__(f"it is too late to {command} the promotion: it is {state.status} ({state.reason})")
+        self.promotion = promotion
+
+
+class OwnPromotion(Exception):
+    """Nobody votes on what they asked for themselves."""
+
+    def __init__(self) -> None:
+        super().__init__("you requested this promotion, so somebody else has to vote on it")
+
+
+class NotYours(Exception):
+    """The command belongs to whoever requested the promotion, or to those with more rights."""
+
+
+def approve(promotion: Promotion, vote: Vote, cause: Cause) -> Transition | None:
+    """Vote for it; who voted before may still add an override."""
+    before = vote_of(promotion.votes, vote.voter)
+    if before is not None and before.decision is Decision.APPROVE and _says_no_more(vote, before):
+        return None
+    if person(vote.voter) == person(promotion.request.created_by):
+        raise OwnPromotion
+    open_to_override = promotion.state == lifecycle.APPROVED_CONDITIONS and vote.override_conditions
+    if promotion.state not in lifecycle.PENDING and not open_to_override:
+        raise TooLate("approve", promotion)
+    if cause.at >= promotion.expires_at:
+        return expired(promotion, cause)
+    return replace(voted(replace(promotion, votes=_with(vote, promotion, before)), cause), before=promotion)
+
+
+def reject(promotion: Promotion, vote: Vote, cause: Cause) -> Transition | None:
+    """Vote against it: it ends."""
+    before = vote_of(promotion.votes, vote.voter)
+    if before is not None and before.decision is Decision.REJECT:
+        return None
+    if person(vote.voter) == person(promotion.request.created_by):
+        raise OwnPromotion
+    if promotion.state not in lifecycle.PENDING:
+        raise TooLate("reject", promotion)
+    if cause.at >= promotion.expires_at:
+        return expired(promotion, cause)
+    return move(
+        promotion,
+        lifecycle.REJECTED,
+        message=f"{vote.voter} rejected it: {vote.reason}",
+        cause=cause,
+        votes=_with(vote, promotion, before),
+        ended_by=vote.voter,
+        rejection_reason=vote.reason,
+        completed_at=cause.at,
+    )
+
+
+def cancel(promotion: Promotion, *, reason: str | None, for_anyone: bool, cause: Cause) -> Transition | None:
+    """Take it back; ``for_anyone`` lets somebody who did not request it do so."""
+    if promotion.state == lifecycle.CANCELLED and person(promotion.ended_by or "") == person(cause.actor):
+        return None
+    if not for_anyone and person(cause.actor) != person(promotion.request.created_by):
+        raise NotYours("only whoever requested the promotion, or an administrator, may cancel it")
+    if promotion.state not in lifecycle.PENDING | lifecycle.HELD:
+        raise TooLate("cancel", promotion)
+    message = f"{cause.actor} cancelled it{': ' + reason if reason else '.'}"
+    return move(
+        promotion,
+        lifecycle.CANCELLED,
+        message=message,
+        cause=cause,
+        ended_by=cause.actor,
+        rejection_reason=reason or message,
+        completed_at=cause.at,
+    )
+
+
+def execute(promotion: Promotion, cause: Cause) -> Transition | None:
+    """Let an approved promotion start; where it starts by itself there is nothing to do."""
+    if promotion.state.status not in {PromotionStatus.APPROVED, PromotionStatus.COMPLETED}:
+        raise TooLate("execute", promotion) if promotion.state in lifecycle.TERMINAL else NotApproved(promotion)
+    if promotion.released or promotion.state not in {lifecycle.AWAITING_EXECUTE, lifecycle.APPROVED_CONDITIONS}:
+        return None
+    if cause.at >= promotion.expires_at:
+        return expired(promotion, cause)
+    if promotion.state == lifecycle.APPROVED_CONDITIONS:
+        return move(promotion, promotion.state, message=promotion.message, cause=cause, released=True)
+    return move(promotion, lifecycle.QUEUED, message=QUEUED_MESSAGE, cause=cause, released=True)
+
+
+class NotApproved(Exception):
+    """The promotion has to be approved before it can be executed."""
+
+    def __init__(self, promotion: Promotion) -> None:
+        super().__init__(f"the promotion is not approved yet ({promotion.state.reason}); approve it first")
+        self.promotion = promotion
+
+
+def _says_no_more(vote: Vote, before: Vote) -> bool:
+    return before.override_conditions or not vote.override_conditions
+
+
+def _with(vote: Vote, promotion: Promotion, before: Vote | None) -> tuple[Vote, ...]:
+    return (*(other for other in promotion.votes if other is not before), vote)

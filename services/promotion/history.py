@@ -1,0 +1,205 @@
+"""The history in PostgreSQL: appended to with its hash chain, read, verified; never changed.
+
+Chain heads are the last locks of a transaction, taken in order of the organization.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.promotion.domain import chain
+from services.promotion.domain.chain import Entry, Head, Link
+from services.promotion.domain.lifecycle import Transition
+from services.promotion.domain.promotion import Key
+
+_ENTRY = (
+    "organization_id, promotion_id, version, previous_status, status, status_reason, status_message, actor, via, at, "
+    "evidence"
+)
+# The hash is over the evidence's very text, so it is read as text.
+_READ = _ENTRY.replace("evidence", "cast(evidence AS text) AS evidence")
+_ENSURE_HEADS = text(
+    "INSERT INTO promotion.chain_head (organization_id, seq, hash) "
+    "SELECT o, 0, :genesis FROM unnest(cast(:organizations AS text[])) AS o ON CONFLICT DO NOTHING"
+)
+_LOCK_HEADS = text(
+    "SELECT organization_id, seq, hash FROM promotion.chain_head WHERE organization_id = ANY(:organizations) "
+    "ORDER BY organization_id FOR UPDATE"
+)
+_MOVE_HEADS = text(
+    "UPDATE promotion.chain_head AS h SET seq = i.seq, hash = i.hash "
+    "FROM unnest(cast(:organizations AS text[]), cast(:seqs AS bigint[]), cast(:hashes AS bytea[])) "
+    "AS i(organization_id, seq, hash) WHERE h.organization_id = i.organization_id"
+)
+_APPEND = text(
+    f"INSERT INTO promotion.history (promotion_month, {_ENTRY}, chain_seq, previous_hash, hash) "  # noqa: S608
+    "SELECT i.month, i.organization_id, i.promotion_id, i.version, i.previous_status, i.status, i.status_reason, "
+    "i.status_message, i.actor, i.via, i.at, cast(i.evidence AS json), i.seq, i.previous_hash, i.hash "
+    "FROM unnest(cast(:months AS date[]), cast(:organizations AS text[]), cast(:promotions AS uuid[]), "
+    "cast(:versions AS int[]), cast(:previous AS text[]), cast(:statuses AS text[]), cast(:reasons AS text[]), "
+    "cast(:messages AS text[]), cast(:actors AS text[]), cast(:vias AS text[]), cast(:moments AS timestamptz[]), "
+    "cast(:evidence AS text[]), cast(:seqs AS bigint[]), cast(:previous_hashes AS bytea[]), cast(:hashes AS bytea[])) "
+    "AS i(month, organization_id, promotion_id, version, previous_status, status, status_reason, status_message, "
+    "actor, via, at, evidence, seq, previous_hash, hash)"
+)
+_OF_PROMOTION = text(
+    f"SELECT {_READ} FROM promotion.history WHERE promotion_month = :month "  # noqa: S608
+    "AND organization_id = :organization AND promotion_id = :promotion AND version > :after "
+    "ORDER BY version LIMIT :limit"
+)
+_OF_ORGANIZATION = text(
+    f"SELECT {_READ}, chain_seq, previous_hash, hash FROM promotion.history "  # noqa: S608
+    "WHERE organization_id = :organization AND chain_seq > :after ORDER BY chain_seq LIMIT :limit"
+)
+_HEAD = text("SELECT seq, hash FROM promotion.chain_head WHERE organization_id = :organization")
+_VERIFIED_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One entry of the history with its place in its organization's chain."""
+
+    entry: Entry
+    link: Link
+
+
+async def append(connection: AsyncConnection, transitions: Sequence[Transition]) -> None:
+    """Append an entry for each of ``transitions``, in this order; nothing may be locked after it."""
+    if not transitions:
+        return
+    entries = [_entry(transition) for transition in transitions]
+    contents = [chain.content(entry) for entry in entries]
+    by_organization: dict[str, list[int]] = defaultdict(list)
+    for index, entry in enumerate(entries):
+        by_organization[entry.organization_id].append(index)
+    links: dict[int, Link] = {}
+    new_heads: dict[str, Head] = {}
+    for organization, head in (await _lock_heads(connection, sorted(by_organization))).items():
+        indexes = by_organization[organization]
+        made, new_heads[organization] = chain.links(head, [contents[index] for index in indexes])
+        links.update(zip(indexes, made, strict=True))
+    await connection.execute(_APPEND, _columns(transitions, entries, [links[i] for i in range(len(entries))]))
+    await connection.execute(
+        _MOVE_HEADS,
+        {
+            "organizations": list(new_heads),
+            "seqs": [head.seq for head in new_heads.values()],
+            "hashes": [head.hash for head in new_heads.values()],
+        },
+    )
+
+
+async def _lock_heads(connection: AsyncConnection, organizations: Sequence[str]) -> dict[str, Head]:
+    parameters = {"organizations": list(organizations)}
+    heads = {row[0]: Head(row[1], row[2]) for row in await connection.execute(_LOCK_HEADS, parameters)}
+    if len(heads) < len(organizations):
+        # The first entry of an organization; the heads it lacks are made in order, and read anew.
+        await connection.execute(_ENSURE_HEADS, {**parameters, "genesis": chain.GENESIS})
+        heads = {row[0]: Head(row[1], row[2]) for row in await connection.execute(_LOCK_HEADS, parameters)}
+    return heads
+
+
+def month_of(created_at: datetime) -> date:
+    """Give the month under which the history of a promotion created then is kept."""
+    return created_at.astimezone(UTC).date().replace(day=1)
+
+
+def _entry(transition: Transition) -> Entry:
+    promotion, cause = transition.after, transition.cause
+    return Entry(
+        organization_id=promotion.request.organization_id,
+        promotion_id=promotion.request.id,
+        version=promotion.version,
+        previous_status=None if transition.before is None else transition.before.state.status.value,
+        status=promotion.state.status.value,
+        status_reason=promotion.state.reason.value,
+        status_message=promotion.message,
+        actor=cause.actor,
+        via=cause.via,
+        at=cause.at,
+        evidence=chain.evidence_text(cause.evidence),
+    )
+
+
+def _columns(transitions: Sequence[Transition], entries: Sequence[Entry], links: Sequence[Link]) -> dict[str, Any]:
+    return {
+        "months": [month_of(transition.after.request.created_at) for transition in transitions],
+        "organizations": [entry.organization_id for entry in entries],
+        "promotions": [entry.promotion_id for entry in entries],
+        "versions": [entry.version for entry in entries],
+        "previous": [entry.previous_status for entry in entries],
+        "statuses": [entry.status for entry in entries],
+        "reasons": [entry.status_reason for entry in entries],
+        "messages": [entry.status_message for entry in entries],
+        "actors": [entry.actor for entry in entries],
+        "vias": [entry.via for entry in entries],
+        "moments": [entry.at for entry in entries],
+        "evidence": [entry.evidence for entry in entries],
+        "seqs": [link.seq for link in links],
+        "previous_hashes": [link.previous_hash for link in links],
+        "hashes": [link.hash for link in links],
+    }
+
+
+async def of_promotion(
+    connection: AsyncConnection, key: Key, *, created_at: datetime, after: int = 0, limit: int = 200
+) -> list[Entry]:
+    """Read entries of one promotion, oldest first, beginning after version ``after``."""
+    rows = await connection.execute(
+        _OF_PROMOTION,
+        {
+            "month": month_of(created_at),
+            "organization": key.organization_id,
+            "promotion": key.id,
+            "after": after,
+            "limit": limit,
+        },
+    )
+    return [_to_entry(row) for row in rows]
+
+
+async def of_organization(
+    connection: AsyncConnection, organization_id: str, *, after: int, limit: int
+) -> list[Recorded]:
+    """Read an organization's entries in the order of their commits, beginning after link ``after``."""
+    rows = await connection.execute(_OF_ORGANIZATION, {"organization": organization_id, "after": after, "limit": limit})
+    return [Recorded(_to_entry(row), Link(row.chain_seq, row.previous_hash, row.hash)) for row in rows]
+
+
+async def head(connection: AsyncConnection, organization_id: str) -> Head:
+    """Give the head of an organization's chain: what to anchor elsewhere."""
+    row = (await connection.execute(_HEAD, {"organization": organization_id})).first()
+    return Head() if row is None else Head(row.seq, row.hash)
+
+
+async def first_break(connection: AsyncConnection, organization_id: str) -> int | None:
+    """Verify an organization's whole chain; give the number of the first bad or missing link, None where all hold."""
+    expected = await head(connection, organization_id)
+    reached = Head()
+    while page := await of_organization(connection, organization_id, after=reached.seq, limit=_VERIFIED_AT_ONCE):
+        broken = chain.first_break(((item.entry, item.link) for item in page), reached)
+        if broken is not None:
+            return broken
+        reached = Head(page[-1].link.seq, page[-1].link.hash)
+    return None if reached == expected else min(reached.seq, expected.seq) + 1
+
+
+def _to_entry(row: Any) -> Entry:
+    return Entry(
+        organization_id=row.organization_id,
+        promotion_id=row.promotion_id,
+        version=row.version,
+        previous_status=row.previous_status,
+        status=row.status,
+        status_reason=row.status_reason,
+        status_message=row.status_message,
+        actor=row.actor,
+        via=row.via,
+        at=row.at,
+        evidence=row.evidence,
+    )

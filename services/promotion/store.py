@@ -1,0 +1,275 @@
+"""Promotions in PostgreSQL: locks, loads and one guarded save of many; the order of locks is slots, rows, chain heads.
+
+Everyone who changes promotions locks their slots first, sorted, so that batches and commands never deadlock.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.identifiers import slot_key
+from services.promotion.domain import lifecycle
+from services.promotion.domain.approvals import person
+from services.promotion.domain.lifecycle import Transition
+from services.promotion.domain.promotion import Key, Promotion, Slot, Vote
+from services.promotion.rows import EVALUATED, FIXED, READ, STANDING, to_promotion, to_vote
+
+RUNNING = "status = 'approved' AND status_reason IN ('executing', 'retrying')"
+UNDER_WAY = "status IN ('pending', 'approved')"
+HELD = f"{UNDER_WAY} AND status_reason NOT IN ('executing', 'retrying')"
+# What somebody else has to answer, and is asked again when it stays quiet.
+DRIVEN = lifecycle.RUNNING | {lifecycle.EVALUATING}
+
+
+class Overtaken(Exception):
+    """A promotion changed although it was locked; the transaction has to be run again."""
+
+
+def _unnest(columns: Iterable[tuple[str, str]]) -> str:
+    # json has no array input of its own here: it travels as text.
+    casts = ", ".join(f"cast(:{name} AS {'text' if kind == 'json' else kind}[])" for name, kind in columns)
+    return f"unnest({casts})"
+
+
+_WRITTEN = (*STANDING, *EVALUATED)
+_INSERTED = (*FIXED, *STANDING)
+_TAIL = (("due_at", "timestamptz"),)
+
+
+def _typed(name: str, kind: str) -> str:
+    return f"cast(i.{name} AS json)" if kind == "json" else f"i.{name}"
+
+
+_UPDATE_COLUMNS = (("organization_id", "text"), ("id", "uuid"), ("expected", "int"), *((n, k) for n, k, _ in _WRITTEN))
+_UPDATE = text(
+    "UPDATE promotion.promotion AS p SET "  # noqa: S608
+    + ", ".join(f"{name} = {_typed(name, kind)}" for name, kind, _ in _WRITTEN)
+    + ", due_at = i.due_at, redrives = 0 "
+    f"FROM {_unnest((*_UPDATE_COLUMNS, *_TAIL))} "
+    f"AS i({', '.join(name for name, _ in (*_UPDATE_COLUMNS, *_TAIL))}) "
+    "WHERE p.organization_id = i.organization_id AND p.id = i.id AND p.version = i.expected"
+)
+_INSERT_COLUMNS = (*((n, k) for n, k, _ in _INSERTED), *_TAIL)
+_INSERT = text(
+    f"INSERT INTO promotion.promotion ({', '.join(name for name, _ in _INSERT_COLUMNS)}, evaluation_number) "  # noqa: S608
+    f"SELECT i.*, 0 FROM {_unnest(_INSERT_COLUMNS)} AS i"
+)
+_VOTE_COLUMNS = (
+    ("organization_id", "text"), ("promotion_id", "uuid"), ("voter_key", "text"), ("voter", "text"), ("via", "text"),
+    ("decision", "text"), ("override_conditions", "boolean"), ("reason", "text"), ("voted_at", "timestamptz"),
+)  # fmt: skip
+_UPSERT_VOTES = text(
+    f"INSERT INTO promotion.vote ({', '.join(name for name, _ in _VOTE_COLUMNS)}) "  # noqa: S608
+    f"SELECT * FROM {_unnest(_VOTE_COLUMNS)} ON CONFLICT (organization_id, promotion_id, voter_key) DO UPDATE SET "
+    "voter = excluded.voter, via = excluded.via, decision = excluded.decision, reason = excluded.reason, "
+    "override_conditions = excluded.override_conditions, voted_at = excluded.voted_at"
+)
+_LOCK_SLOTS = text("SELECT count(pg_advisory_xact_lock(k)) FROM unnest(cast(:keys AS bigint[])) AS k")
+_KEYS = "unnest(cast(:organizations AS text[]), cast(:ids AS uuid[])) AS k(organization_id, id)"
+_SLOTS = (
+    "unnest(cast(:organizations AS text[]), cast(:agents AS text[]), cast(:gateways AS text[])) "
+    "AS s(organization_id, agent_id, gateway_id)"
+)
+_IN_SLOT = "p.organization_id = s.organization_id AND p.agent_id = s.agent_id AND p.target_gateway_id = s.gateway_id"
+_FIND_SLOTS = text(
+    "SELECT p.organization_id, p.agent_id, p.target_gateway_id "  # noqa: S608
+    f"FROM {_KEYS} JOIN promotion.promotion AS p USING (organization_id, id)"
+)
+_READ = f"SELECT {READ} FROM {_KEYS} JOIN promotion.promotion AS p USING (organization_id, id)"  # noqa: S608
+_LOAD = text(f"{_READ} ORDER BY p.organization_id, p.id")
+_LOCK = text(f"{_READ} ORDER BY p.organization_id, p.id FOR UPDATE OF p")
+_LOAD_VOTES = text(
+    f"SELECT v.* FROM {_KEYS} JOIN promotion.vote AS v "  # noqa: S608
+    "ON v.organization_id = k.organization_id AND v.promotion_id = k.id ORDER BY v.voted_at, v.voter_key"
+)
+_FIRST_QUEUED = text(
+    f"SELECT {READ} FROM {_SLOTS} CROSS JOIN LATERAL (SELECT p.* FROM promotion.promotion AS p "  # noqa: S608
+    f"WHERE {_IN_SLOT} AND p.status = 'approved' AND p.status_reason = 'queued' "
+    "ORDER BY p.created_at, p.id LIMIT 1 FOR UPDATE) AS p "
+    f"WHERE NOT EXISTS (SELECT FROM promotion.promotion AS p WHERE {_IN_SLOT} AND {RUNNING})"
+)
+_OLDER_HELD = text(
+    f"SELECT {READ} FROM unnest(cast(:organizations AS text[]), cast(:agents AS text[]), "  # noqa: S608
+    "cast(:gateways AS text[]), cast(:moments AS timestamptz[]), cast(:ids AS uuid[])) "
+    "AS s(organization_id, agent_id, gateway_id, created_at, id) JOIN promotion.promotion AS p "
+    f"ON {_IN_SLOT} AND {HELD} AND (p.created_at, p.id) < (s.created_at, s.id) "
+    "ORDER BY p.organization_id, p.id FOR UPDATE OF p"
+)
+_UNDER_WAY = text(
+    "SELECT p.organization_id, p.source_deployment_id, p.target_gateway_id, p.id FROM "  # noqa: S608
+    "unnest(cast(:organizations AS text[]), cast(:deployments AS text[]), cast(:gateways AS text[])) "
+    "AS s(organization_id, deployment_id, gateway_id) JOIN promotion.promotion AS p "
+    "ON p.organization_id = s.organization_id AND p.source_deployment_id = s.deployment_id "
+    f"AND p.target_gateway_id = s.gateway_id AND {UNDER_WAY}"
+)
+_EXPIRED = text(
+    "SELECT p.organization_id, p.id FROM promotion.promotion AS p "  # noqa: S608
+    f"WHERE expires_at <= :now AND {HELD} ORDER BY expires_at LIMIT :limit"
+)
+_FREE_SLOTS = text(
+    "SELECT DISTINCT p.organization_id, p.agent_id, p.target_gateway_id FROM promotion.promotion AS p "  # noqa: S608
+    "WHERE p.status = 'approved' AND p.status_reason = 'queued' AND NOT EXISTS (SELECT FROM promotion.promotion AS e "
+    "WHERE e.organization_id = p.organization_id AND e.agent_id = p.agent_id "
+    f"AND e.target_gateway_id = p.target_gateway_id AND {RUNNING}) LIMIT :limit"
+)
+
+
+async def lock_slots(connection: AsyncConnection, slots: Collection[Slot]) -> None:
+    """Wait until nobody else changes promotions of ``slots``; they stay locked until the transaction ends."""
+    if slots:
+        await connection.execute(_LOCK_SLOTS, {"keys": sorted({_lock_key(slot) for slot in slots})})
+
+
+def _lock_key(slot: Slot) -> int:
+    name = slot_key(*slot).encode()
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big", signed=True)
+
+
+async def find_slots(connection: AsyncConnection, keys: Collection[Key]) -> list[Slot]:
+    """Name the slots of those of ``keys`` that are stored and have one; it locks nothing."""
+    rows = await connection.execute(_FIND_SLOTS, _keys(keys))
+    return [Slot(*row) for row in rows if row.target_gateway_id is not None]
+
+
+async def load(connection: AsyncConnection, keys: Collection[Key], *, lock: bool) -> dict[Key, Promotion]:
+    """Load those of ``keys`` that are stored, with their votes; ``lock`` keeps others from changing them."""
+    rows = await connection.execute(_LOCK if lock else _LOAD, _keys(keys))
+    return {promotion.key: promotion for promotion in await with_votes(connection, rows.all())}
+
+
+async def first_queued(connection: AsyncConnection, slots: Collection[Slot]) -> list[Promotion]:
+    """Load the oldest queued promotion of each of ``slots`` in which none executes."""
+    if not slots:
+        return []
+    rows = await connection.execute(_FIRST_QUEUED, _slots(slots))
+    return await with_votes(connection, rows.all())
+
+
+async def older_held(connection: AsyncConnection, promotions: Sequence[Promotion]) -> list[Promotion]:
+    """Load what was created before one of ``promotions`` in its slot and has not begun to execute."""
+    parameters = _slots([promotion.slot for promotion in promotions if promotion.slot is not None])
+    parameters["moments"] = [promotion.request.created_at for promotion in promotions]
+    parameters["ids"] = [promotion.request.id for promotion in promotions]
+    rows = await connection.execute(_OLDER_HELD, parameters)
+    return await with_votes(connection, rows.all())
+
+
+async def under_way(
+    connection: AsyncConnection, wanted: Collection[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], Key]:
+    """Find which promotion is under way for each (organization, source deployment, gateway)."""
+    if not wanted:
+        return {}
+    rows = await connection.execute(
+        _UNDER_WAY,
+        {
+            "organizations": [organization for organization, _, _ in wanted],
+            "deployments": [deployment for _, deployment, _ in wanted],
+            "gateways": [gateway for _, _, gateway in wanted],
+        },
+    )
+    return {(row[0], row[1], row[2]): Key(row[0], row[3]) for row in rows}
+
+
+async def expired_keys(connection: AsyncConnection, *, now: datetime, limit: int) -> list[Key]:
+    """Find promotions that should have begun to execute by ``now``."""
+    rows = await connection.execute(_EXPIRED, {"now": now, "limit": limit})
+    return [Key(*row) for row in rows]
+
+
+async def free_slots(connection: AsyncConnection, *, limit: int) -> list[Slot]:
+    """Find slots in which promotions are queued and none executes."""
+    rows = await connection.execute(_FREE_SLOTS, {"limit": limit})
+    return [Slot(*row) for row in rows]
+
+
+async def insert(connection: AsyncConnection, opened: Sequence[Transition], *, redrive_after: timedelta) -> None:
+    """Store new promotions."""
+    if not opened:
+        return
+    after = [transition.after for transition in opened]
+    parameters: dict[str, Any] = {name: [read(p) for p in after] for name, _, read in _INSERTED}
+    parameters["due_at"] = [_due_at(p, redrive_after) for p in after]
+    await connection.execute(_INSERT, parameters)
+
+
+async def save(connection: AsyncConnection, moved: Sequence[Transition], *, redrive_after: timedelta) -> None:
+    """Store steps of distinct promotions, each only if its promotion still stands where the step began."""
+    pairs = [(transition.before, transition.after) for transition in moved]
+    await _update(connection, [(b.version, a) for b, a in pairs if b is not None], redrive_after)
+    await _save_votes(connection, [(a, v) for b, a in pairs for v in a.votes if b is None or v not in b.votes])
+
+
+async def save_evaluations(
+    connection: AsyncConnection, promotions: Sequence[Promotion], *, redrive_after: timedelta
+) -> None:
+    """Store evaluations that moved nothing."""
+    await _update(connection, [(promotion.version, promotion) for promotion in promotions], redrive_after)
+
+
+async def _update(
+    connection: AsyncConnection, changes: Sequence[tuple[int, Promotion]], redrive_after: timedelta
+) -> None:
+    if not changes:
+        return
+    after = [promotion for _, promotion in changes]
+    parameters: dict[str, Any] = {name: [read(p) for p in after] for name, _, read in _WRITTEN}
+    parameters |= {
+        "organization_id": [p.request.organization_id for p in after],
+        "id": [p.request.id for p in after],
+        "expected": [expected for expected, _ in changes],
+        "due_at": [_due_at(p, redrive_after) for p in after],
+    }
+    result = await connection.execute(_UPDATE, parameters)
+    if result.rowcount != len(changes):
+        raise Overtaken(f"{len(changes) - result.rowcount} of {len(changes)} promotions changed meanwhile")
+
+
+async def _save_votes(connection: AsyncConnection, votes: Sequence[tuple[Promotion, Vote]]) -> None:
+    if not votes:
+        return
+    await connection.execute(
+        _UPSERT_VOTES,
+        {
+            "organization_id": [p.request.organization_id for p, _ in votes],
+            "promotion_id": [p.request.id for p, _ in votes],
+            "voter_key": [person(v.voter) for _, v in votes],
+            "voter": [v.voter for _, v in votes],
+            "via": [v.via for _, v in votes],
+            "decision": [v.decision.value for _, v in votes],
+            "override_conditions": [v.override_conditions for _, v in votes],
+            "reason": [v.reason for _, v in votes],
+            "voted_at": [v.voted_at for _, v in votes],
+        },
+    )
+
+
+def _due_at(promotion: Promotion, redrive_after: timedelta) -> datetime | None:
+    return promotion.changed_at + redrive_after if promotion.state in DRIVEN else None
+
+
+async def with_votes(connection: AsyncConnection, rows: Sequence[Any]) -> list[Promotion]:
+    """Read rows of the columns READ, and the votes of those that have any."""
+    voted = [Key(row.organization_id, row.id) for row in rows if row.approvals or row.ended_by]
+    votes: dict[Key, list[Vote]] = defaultdict(list)
+    if voted:
+        for row in await connection.execute(_LOAD_VOTES, _keys(voted)):
+            votes[Key(row.organization_id, row.promotion_id)].append(to_vote(row))
+    return [to_promotion(row, tuple(votes.get(Key(row.organization_id, row.id), ()))) for row in rows]
+
+
+def _keys(keys: Collection[Key]) -> dict[str, Any]:
+    return {"organizations": [key.organization_id for key in keys], "ids": [key.id for key in keys]}
+
+
+def _slots(slots: Collection[Slot]) -> dict[str, Any]:
+    return {
+        "organizations": [slot.organization_id for slot in slots],
+        "agents": [slot.agent_id for slot in slots],
+        "gateways": [slot.gateway_id for slot in slots],
+    }
