@@ -44,13 +44,12 @@ async def apply_completions(work: Work, events: Sequence[Event]) -> None:
     moved: list[Transition] = []
     for key, reports in sorted(reported.items()):
         step = next((step for report in reports if (step := _step(known.get(key), report, work))), None)
-        if step is None:
-            _log.info("completion ignored", organization=key.organization_id, promotion=str(key.id))
-        else:
+        if step is not None:
             moved.append(step)
     await work.save(moved)
     await work.dispatch({step.after.slot for step in moved if step.after.slot})
     await work.record()
+    _log.info("completions applied", moved=len(moved), ignored=len(reported) - len(moved))
 
 
 def _reported(events: Sequence[Event]) -> dict[Key, list[Report]]:

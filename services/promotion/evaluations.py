@@ -44,6 +44,7 @@ async def apply_evaluations(work: Work, events: Sequence[Event]) -> None:
     await work.open(list(opened.values()))
     moved: list[Transition] = []
     renewed: list[Promotion] = []
+    stale = 0
     for key, (event, data) in newest.items():
         promotion = known.get(key) or opened[key].after
         cause = _cause(event, data, work)
@@ -56,11 +57,12 @@ async def apply_evaluations(work: Work, events: Sequence[Event]) -> None:
             case Promotion() as informed:
                 renewed.append(informed)
             case None:
-                _log.info("stale evaluation ignored", promotion=str(key.id), number=data.number)
+                stale += 1
     await work.save(moved)
     await work.renew(renewed)
     await work.dispatch({step.after.slot for step in moved if step.after.slot and step.after.state == lifecycle.QUEUED})
     await work.record()
+    _log.info("evaluations applied", opened=len(opened), moved=len(moved), renewed=len(renewed), stale=stale)
 
 
 def _newest(events: Sequence[Event]) -> dict[Key, tuple[Event, RulesEvaluated]]:

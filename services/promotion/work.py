@@ -58,10 +58,9 @@ class Work:
         while queued := await store.first_queued(self.connection, waiting):
             steps = [dispatched(promotion, self._dispatch_cause(promotion)) for promotion in queued]
             await self.save(steps)
-            started = [step.after for step in steps if step.after.state == lifecycle.EXECUTING]
-            await self._supersede(started)
+            await self._supersede([step.after for step in steps if step.after.state == lifecycle.EXECUTING])
             # Whose first turned out to be expired or unproven has another first now.
-            waiting = {step.after.slot for step in steps if step.after.slot and step.after not in started}
+            waiting = {p.slot for p in (step.after for step in steps) if p.slot and p.state != lifecycle.EXECUTING}
 
     async def record(self) -> None:
         """Write the events and the history of every step; the last thing in the transaction."""
