@@ -36,11 +36,15 @@ class EncodedRecord:
 
 
 class Unreadable(ValueError):
-    """A record that cannot become an event; ``code`` is stable, the message says what was wrong."""
+    """A record that cannot become an event; ``code`` is stable, the message says what was wrong.
 
-    def __init__(self, code: str, message: str) -> None:
+    ``place`` is a JSON Pointer into the structured event, empty where it is the event as a whole.
+    """
+
+    def __init__(self, code: str, message: str, *, place: str = "") -> None:
         super().__init__(message)
         self.code = code
+        self.place = place
 
 
 @cache
@@ -196,4 +200,4 @@ def _data(topic: str, data: bytes) -> EventData:
         if first["type"] == "json_invalid":
             raise Unreadable("bad_json", f"the data is not JSON: {first['msg']}") from None
         place = "/".join(str(part) for part in first["loc"])
-        raise Unreadable("wrong_schema", f"data/{place}: {first['msg']}") from None
+        raise Unreadable("wrong_schema", f"data/{place}: {first['msg']}", place=f"/data/{place}") from None

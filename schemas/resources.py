@@ -246,6 +246,25 @@ class Accepted(Resource):
     status: Literal["accepted"]
 
 
+class AcceptedEvents(Resource):
+    """The posted events, each of which is kept and will be published."""
+
+    items: list[Accepted]
+
+
+class Change(Resource):
+    """One transition of a promotion, as the stream tells it."""
+
+    promotion_id: UUID
+    version: int
+    previous_status: PromotionStatus | None
+    status: PromotionStatus
+    status_reason: StatusReason
+    status_message: str
+    actor: str
+    at: AwareDatetime
+
+
 class ProblemItem(Resource):
     """One thing that is wrong with a request; ``path`` is a JSON Pointer into the body."""
 

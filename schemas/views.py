@@ -3,7 +3,7 @@
 A view's columns are part of the language: they are added to, never renamed. The owner's migrations create them.
 """
 
-from sqlalchemy import ARRAY, Boolean, Column, DateTime, Integer, MetaData, Table, Text, Uuid
+from sqlalchemy import ARRAY, BigInteger, Boolean, Column, DateTime, Integer, MetaData, Table, Text, Uuid
 
 metadata = MetaData()
 
@@ -35,6 +35,7 @@ deployments = Table(
     schema="inventory",
 )
 
+# All of it for the executor; for the others without url and credential.
 gateways = Table(
     "published_gateway",
     metadata,
@@ -84,6 +85,23 @@ promotions = Table(
     Column("created_by", Text),
     _moment("created_at"),
     _moment("completed_at"),
+    schema="promotion",
+)
+
+# Every transition; chain_seq rises within an organization in the order of commits.
+history = Table(
+    "published_history",
+    metadata,
+    Column("organization_id", Text),
+    Column("chain_seq", BigInteger),
+    Column("promotion_id", Uuid),
+    Column("version", Integer),
+    Column("previous_status", Text),
+    Column("status", Text),
+    Column("status_reason", Text),
+    Column("status_message", Text),
+    Column("actor", Text),
+    _moment("at"),
     schema="promotion",
 )
 

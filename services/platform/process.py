@@ -4,27 +4,44 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable
+from typing import Protocol
+
+import uvloop
 
 from services.platform.health import serve_health
 from services.platform.instance_lock import AlreadyRunning
 from services.platform.migrate import SchemaOutdated
-from services.platform.service import Service
+from services.platform.service import Readiness
 from services.platform.settings import ConfigurationError, Settings, load_settings
 from services.platform.telemetry import configure_logging
 
 
-def run_process(build: Callable[[Settings], Service]) -> None:
+class CannotListen(OSError):
+    """The address to serve on is taken or not ours."""
+
+
+class Runnable(Protocol):
+    """Something that runs until it is told to stop."""
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Run until ``stopping`` is set, then drain."""
+
+    async def readiness(self) -> Readiness:
+        """Say whether it does its work now."""
+
+
+def run_process(build: Callable[[Settings], Runnable]) -> None:
     """Run what ``build`` makes of the environment's settings until SIGTERM or SIGINT; exit 2 on bad settings."""
     try:
         settings = load_settings()
         configure_logging(level=settings.log_level, style=settings.log_format)
-        asyncio.run(_serve(build(settings), settings))
-    except (ConfigurationError, SchemaOutdated, AlreadyRunning) as error:
+        uvloop.run(_serve(build(settings), settings))
+    except (ConfigurationError, SchemaOutdated, AlreadyRunning, CannotListen) as error:
         print(error, file=sys.stderr)  # noqa: T201 - the answer to whoever started the process
         raise SystemExit(2) from None
 
 
-async def _serve(service: Service, settings: Settings) -> None:
+async def _serve(service: Runnable, settings: Settings) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):

@@ -1,0 +1,160 @@
+"""Wires the HTTP door: one application over every service's resources, each with its own database role and outbox."""
+
+import asyncio
+import contextlib
+import importlib.util
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
+from sqlalchemy import text
+from starlette.exceptions import HTTPException
+
+from services.ingress import events, pages, stream
+from services.ingress.door import Door
+from services.ingress.feeds import Feeds
+from services.ingress.methods import allowed_methods
+from services.ingress.openapi import openapi_document
+from services.ingress.server import Ingress
+from services.platform.clock import Clock, utc_now
+from services.platform.database import Database
+from services.platform.http import problems
+from services.platform.identity import KeyRing
+from services.platform.messaging.outbox import Outbox, Relay, Wake
+from services.platform.messaging.producer import Publisher
+from services.platform.migrate import role_of
+from services.platform.service import Readiness
+from services.platform.settings import Settings
+
+NAME = "ingress"
+VERSION = "1.0.0"
+PREFIX = "/api/v1"
+# The rules come before the promotions, for /promotions/rules is also a /promotions/{id}.
+_ROUTERS: dict[str, Callable[..., APIRouter]] = {
+    name: importlib.import_module(f"services.{name}.http").router
+    for name in ("rules", "promotion", "inventory")
+    if importlib.util.find_spec(f"services.{name}.http") is not None
+}
+# A statement that takes longer is an answer in time, not a wait.
+STATEMENT_SECONDS = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What the ingress needs to write for one service: its database role, its outbox, and a way to wake its relay."""
+
+    database: Database
+    outbox: Outbox
+    wake: Wake
+
+
+def build_service(settings: Settings, clock: Clock = utc_now) -> Ingress:
+    """Give the ingress as something that runs until it is told to stop."""
+    return Ingress(build_app(settings, clock), settings)
+
+
+def build_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
+    """Give the application; its lifespan holds connections and background tasks."""
+    sides = {name: _side(settings, name) for name in (*_ROUTERS, NAME)}
+    url = settings.database_url.get_secret_value()
+    identities = _database(settings, "platform")
+    feeds = Feeds(sides[NAME].database, url)
+    relay = Relay(url, sides[NAME].outbox, Publisher(settings.bootstrap_servers, service=NAME), role=role_of(NAME))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        running = [relay.run(), feeds.run(), *(side.wake.run() for side in sides.values())]
+        tasks = [asyncio.create_task(work) for work in running]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await relay.close()
+        for database in (identities, *(side.database for side in sides.values())):
+            await database.close()
+
+    app = FastAPI(
+        title="Environment promotion",
+        version=VERSION,
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.key_ring = KeyRing(identities, settings.key_pepper.get_secret_value(), clock)
+    app.state.feeds = feeds
+    app.state.readiness = lambda: _readiness(identities)
+    _mount(app, sides, settings, clock)
+    _describe(app)
+    problems.install(app)
+    _answer_options(app)
+    app.add_middleware(Door)
+    return app
+
+
+def _mount(app: FastAPI, sides: dict[str, Side], settings: Settings, clock: Clock) -> None:
+    for name, router in _ROUTERS.items():
+        side = sides[name]
+        routes = router(database=side.database, outbox=side.outbox, wake=side.wake, clock=clock, settings=settings)
+        app.include_router(routes, prefix=PREFIX)
+    own = sides[NAME]
+    app.include_router(
+        events.router(database=own.database, outbox=own.outbox, wake=own.wake, clock=clock), prefix=PREFIX
+    )
+    app.include_router(stream.router(app.state.feeds), prefix=PREFIX)
+    app.include_router(pages.router(app, app.state.readiness))
+
+
+def _describe(app: FastAPI) -> None:
+    def openapi() -> dict[str, object]:
+        if app.openapi_schema is None:
+            app.openapi_schema = openapi_document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _answer_options(app: FastAPI) -> None:
+    @app.exception_handler(405)
+    async def on_wrong_method(request: Request, _error: HTTPException) -> Response:
+        methods = ", ".join(allowed_methods(app, request.url.path))
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": methods})
+        detail = f"{request.method[:40]} is not for this path; it takes {methods}"
+        answer: JSONResponse = problems.Problem(
+            405, "method_not_allowed", detail, headers={"Allow": methods}
+        ).response()
+        return answer
+
+
+def _database(settings: Settings, schema: str) -> Database:
+    return Database(
+        settings.database_url.get_secret_value(),
+        role=role_of(schema),
+        application_name=f"{NAME}-{schema}",
+        pool_size=settings.database_pool_size,
+        command_timeout_seconds=STATEMENT_SECONDS,
+    )
+
+
+def _side(settings: Settings, schema: str) -> Side:
+    database, outbox = _database(settings, schema), Outbox(schema)
+    return Side(database, outbox, Wake(database, outbox))
+
+
+async def _readiness(database: Database) -> Readiness:
+    # Kafka is no part of it: what is accepted meanwhile waits in PostgreSQL.
+    try:
+        async with database.begin() as connection:
+            await connection.execute(text("SELECT 1"))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what keeps us from being ready
+        return Readiness((f"database: {type(error).__name__}",))
+    return Readiness()
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

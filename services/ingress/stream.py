@@ -1,0 +1,157 @@
+"""GET /stream: server-sent events of one organization's changes, resumable by Last-Event-ID."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from schemas.vocabulary import Role
+from services.ingress.feeds import Feed, Feeds, Frame, TooManyViewers
+from services.platform.database import DatabaseUnavailable
+from services.platform.http.authentication import requires
+from services.platform.http.problems import invalid, unavailable
+from services.platform.identity import KeyRing, Principal
+
+HEARTBEAT_SECONDS = 15.0
+# A reader who does not take what is sent for so long is dropped; it may resume.
+SEND_SECONDS = 10.0
+RETRY_SECONDS = 1.0
+_RETRY = b"retry: 2000\n"
+_MAX_POSITION = 2**63 - 1
+
+_DESCRIPTION = (
+    "Events named `promotion.changed`, whose data is a `Change` and whose id is the place in the organization's "
+    "history. A comment every 15 seconds shows that the stream is alive."
+)
+
+Allowed = Callable[[], Awaitable[bool]]
+
+
+class EventStream(Response):
+    """A response that goes on until the reader leaves, stalls or loses its right, or the server stops."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, feeds: Feeds, organization_id: str, *, position: int | None, allowed: Allowed) -> None:
+        super().__init__()
+        del self.headers["content-length"]
+        self.headers["cache-control"] = "no-store"
+        self.headers["x-accel-buffering"] = "no"
+        self._feeds = feeds
+        self._organization_id = organization_id
+        self._position = position
+        self._allowed = allowed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send what changes."""
+        try:
+            async with self._feeds.watch(self._organization_id) as feed:
+                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+                leaving = asyncio.create_task(_until_gone(receive))
+                telling = asyncio.create_task(self._tell(feed, send))
+                try:
+                    await asyncio.wait({leaving, telling}, return_when=asyncio.FIRST_COMPLETED)
+                    if telling.done():
+                        telling.result()
+                finally:
+                    leaving.cancel()
+                    telling.cancel()
+        except TooManyViewers:
+            await unavailable("too many streams are open here; try again later").response()(scope, receive, send)
+
+    async def _tell(self, feed: Feed, send: Send) -> None:
+        position = feed.position if self._position is None else min(self._position, feed.position)
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
+        with contextlib.suppress(TimeoutError):
+            # An id without data is not dispatched, but it is what the reader resumes from.
+            await _send(send, _RETRY + b"id: %d\n\n" % position)
+            while not self._feeds.closing.is_set():
+                news = feed.news
+                frames = feed.after(position) if feed.remembers(position) else await self._read(position)
+                if frames:
+                    await _send(send, b"".join(frame.content for frame in frames))
+                    position = frames[-1].position
+                elif not await _within(news, HEARTBEAT_SECONDS):
+                    await _send(send, b": still here\n\n")
+                if loop.time() - asked_at >= HEARTBEAT_SECONDS:
+                    if not await self._allowed():
+                        break
+                    asked_at = loop.time()
+            await asyncio.wait_for(send({"type": "http.response.body", "body": b""}), SEND_SECONDS)
+
+    async def _read(self, position: int) -> list[Frame]:
+        try:
+            return await self._feeds.page(self._organization_id, position)
+        except DatabaseUnavailable:
+            await asyncio.sleep(RETRY_SECONDS)
+            return []
+
+
+async def _send(send: Send, content: bytes) -> None:
+    await asyncio.wait_for(send({"type": "http.response.body", "body": content, "more_body": True}), SEND_SECONDS)
+
+
+async def _within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def router(feeds: Feeds) -> APIRouter:
+    """Give the route."""
+    routes = APIRouter()
+
+    @routes.get(
+        "/stream",
+        tags=["changes"],
+        status_code=200,
+        response_class=EventStream,
+        responses={
+            200: {"description": _DESCRIPTION, "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+        },
+    )
+    async def stream_changes(
+        request: Request,
+        viewer: Annotated[Principal, Depends(requires(Role.VIEWER))],
+        last_event_id: Annotated[str | None, Header(description="Resume after this event; 0 from the start.")] = None,
+    ) -> EventStream:
+        """Stream every transition of the organization's promotions, as server-sent events."""
+        key_ring: KeyRing = request.app.state.key_ring
+        credential = request.headers.get("authorization", "").partition(" ")[2].strip()
+
+        async def allowed() -> bool:
+            # Without a key to ask about the reader comes back, and is asked as whoever he is by then.
+            try:
+                return await key_ring.verify(credential) is not None
+            except DatabaseUnavailable:
+                return True
+
+        return EventStream(feeds, viewer.organization_id, position=_position(last_event_id), allowed=allowed)
+
+    return routes
+
+
+def _position(last_event_id: str | None) -> int | None:
+    if last_event_id is None or not last_event_id.strip():
+        return None
+    text = last_event_id.strip()
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= _MAX_POSITION):
+        raise invalid(
+            "header:/last-event-id",
+            "wrong_position",
+            f"{text[:40]!r} is not the id of an event",
+            "leave it out, or send 0",
+        )
+    return int(text)

@@ -1,0 +1,1 @@
+"""The ingress on a real database, over real HTTP."""

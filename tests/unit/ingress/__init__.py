@@ -1,0 +1,1 @@
+"""The ingress without a database."""
