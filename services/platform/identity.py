@@ -6,7 +6,7 @@ A key is ``pk_<id>_<secret>`` with 256 bits of secret, shown once and stored as 
 import hashlib
 import hmac
 import secrets
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,61 +14,76 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.principals import principal_key
 from schemas.vocabulary import Role
 from services.platform.clock import Clock
 from services.platform.database import Database
+from services.platform.grants import Grants
 
 # A revoked key works no longer than this after its revocation.
 CACHE_SECONDS = 10.0
 CACHE_SIZE = 10_000
 KEY_PREFIX = "pk"
 
-# What a delegate may do for the person that it names.
-_DELEGATED = frozenset({Role.VIEWER, Role.REQUESTER, Role.APPROVER, Role.EXECUTOR})
-# Whoever acts may look at what he acts on; a publisher only reports.
-_MAY_VIEW = frozenset({Role.REQUESTER, Role.APPROVER, Role.EXECUTOR, Role.RULE_ADMIN})
-
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a request acts for; ``via`` is the key's own subject where a delegate acts for somebody else."""
+    """Who a request acts for.
+
+    ``subject`` is the person, or the program that no person owns; ``via`` is the name of the person's credential, or
+    of the delegate, that acts for them.
+    """
 
     organization_id: str
     subject: str
-    roles: frozenset[Role]
+    grants: Grants
     key_id: str
     via: str | None = None
 
-    def may(self, *roles: Role) -> bool:
-        """Tell whether any of ``roles`` is held.
+    def may(self, *roles: Role, environment: str | None = None) -> bool:
+        """Tell whether any of ``roles`` is held in ``environment``; without one, in all environments."""
+        return any(self.grants.may(role, environment) for role in roles)
 
-        An admin holds every one but the delegate's; requesters, approvers, executors and rule admins are viewers too.
-        """
-        if Role.ADMIN in self.roles:
-            return any(role is not Role.DELEGATE for role in roles) or Role.DELEGATE in self.roles
-        return any(role in self._held for role in roles)
-
-    @property
-    def _held(self) -> frozenset[Role]:
-        held = self.roles | (_DELEGATED if Role.DELEGATE in self.roles else frozenset())
-        return held | {Role.VIEWER} if held & _MAY_VIEW else held
+    def may_somewhere(self, *roles: Role) -> bool:
+        """Tell whether any of ``roles`` is held in some environment; ask again when it is known in which."""
+        return any(self.grants.may_somewhere(role) for role in roles)
 
     def on_behalf_of(self, subject: str) -> "Principal":
-        """Give the principal as which a delegate acts for ``subject``."""
-        return Principal(self.organization_id, subject, _DELEGATED, self.key_id, via=self.subject)
+        """Give the principal as which a delegate acts for ``subject``; without the role it may do nothing."""
+        return Principal(
+            self.organization_id, subject, self.grants.delegated(), self.key_id, via=self.via or self.subject
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A stored key, without its secret."""
+    """A stored key, without its secret; ``owner`` is the person as whom it acts, None for a program by itself."""
 
     id: str
     organization_id: str
     subject: str
-    roles: tuple[Role, ...]
+    owner: str | None
+    roles: tuple[str, ...]
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+
+    def principal(self) -> Principal:
+        """Give as whom the key acts."""
+        return principal_of_key(
+            self.id, organization_id=self.organization_id, subject=self.subject, owner=self.owner, roles=self.roles
+        )
+
+
+def principal_of_key(
+    identifier: str, *, organization_id: str, subject: str, owner: str | None, roles: Iterable[str]
+) -> Principal:
+    """Give as whom a stored key acts: its owner's votes are one person's, whichever key casts them.
+
+    A stored role that this version does not know grants nothing.
+    """
+    via = None if owner is None or principal_key(owner) == principal_key(subject) else subject
+    return Principal(organization_id, owner or subject, Grants.known(roles), identifier, via=via)
 
 
 def new_key() -> tuple[str, str]:
@@ -82,7 +97,7 @@ def digest(key: str, pepper: str) -> bytes:
     return hmac.new(pepper.encode(), key.encode(), hashlib.sha256).digest()
 
 
-_COLUMNS = "id, organization_id, subject, roles, created_at, expires_at, revoked_at"
+_COLUMNS = "id, organization_id, subject, owner, roles, created_at, expires_at, revoked_at"
 
 
 def _api_key(row: Any) -> ApiKey:
@@ -90,7 +105,8 @@ def _api_key(row: Any) -> ApiKey:
         id=row.id,
         organization_id=row.organization_id,
         subject=row.subject,
-        roles=tuple(Role(role) for role in row.roles),
+        owner=row.owner,
+        roles=tuple(row.roles),
         created_at=row.created_at,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
@@ -102,23 +118,28 @@ async def create_key(
     *,
     organization_id: str,
     subject: str,
-    roles: Collection[Role],
+    grants: Grants,
     pepper: str,
     now: datetime,
+    owner: str | None = None,
     lifetime: timedelta | None = None,
 ) -> str:
-    """Store a new key; give it whole, the only time that it can be seen."""
+    """Store a new key; give it whole, the only time that it can be seen.
+
+    ``subject`` names the key's holder; with an ``owner``, a person, the key acts as that person.
+    """
     identifier, key = new_key()
     await connection.execute(
         text(
-            "INSERT INTO platform.api_key (id, organization_id, subject, roles, digest, created_at, expires_at) VALUES "
-            "(:id, :organization_id, :subject, cast(:roles AS text[]), :digest, :now, :expires_at)"
+            "INSERT INTO platform.api_key (id, organization_id, subject, owner, roles, digest, created_at, expires_at) "
+            "VALUES (:id, :organization_id, :subject, :owner, cast(:roles AS text[]), :digest, :now, :expires_at)"
         ),
         {
             "id": identifier,
             "organization_id": organization_id,
             "subject": subject,
-            "roles": sorted(roles),
+            "owner": owner,
+            "roles": grants.texts(),
             "digest": digest(key, pepper),
             "now": now,
             "expires_at": None if lifetime is None else now + lifetime,
@@ -166,13 +187,17 @@ class KeyRing:
         remembered = self._known.get(presented)
         if remembered is not None and remembered[0] > now:
             return remembered[1]
-        principal = await self._look_up(parts[1], presented, now)
+        found = await self._look_up(parts[1], presented, now)
+        remember_until = now + timedelta(seconds=CACHE_SECONDS)
+        if found is not None and found.expires_at is not None:
+            remember_until = min(remember_until, found.expires_at)
         if len(self._known) >= CACHE_SIZE:
             self._known.clear()
-        self._known[presented] = (now + timedelta(seconds=CACHE_SECONDS), principal)
+        principal = None if found is None else found.principal()
+        self._known[presented] = (remember_until, principal)
         return principal
 
-    async def _look_up(self, identifier: str, presented: bytes, now: datetime) -> Principal | None:
+    async def _look_up(self, identifier: str, presented: bytes, now: datetime) -> ApiKey | None:
         async with self.database.begin() as connection:
             result = await connection.execute(
                 text(f"SELECT {_COLUMNS}, digest FROM platform.api_key WHERE id = :id"),  # noqa: S608
@@ -184,4 +209,4 @@ class KeyRing:
         key = _api_key(row)
         if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
             return None
-        return Principal(key.organization_id, key.subject, frozenset(key.roles), key.id)
+        return key

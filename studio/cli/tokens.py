@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from schemas.vocabulary import Role
 from studio.cli.exits import CommandFailed, UsageError
 from studio.cli.options import Output
 from studio.cli.output import Column, note, show_rows
@@ -25,6 +24,7 @@ COLUMNS = (
     Column("ID", "id"),
     Column("ORGANIZATION", "organization_id"),
     Column("SUBJECT", "subject"),
+    Column("OWNER", "owner"),
     Column("ROLES", lambda row: ",".join(row["roles"])),
     Column("CREATED", "created_at"),
     Column("EXPIRES", "expires_at"),
@@ -37,7 +37,8 @@ async def create(
     *,
     organization: str,
     subject: str,
-    role: Annotated[list[Role], Parameter(negative="")],
+    role: Annotated[list[str], Parameter(negative="")],
+    owner: str | None = None,
     expires_in_days: float | None = None,
 ) -> None:
     """Make a key and print it: the only time that it can be seen.
@@ -49,11 +50,14 @@ async def create(
     subject
         The person or program that it belongs to.
     role
-        What it may do; may be given several times.
+        What it may do, everywhere or in one environment (approver, approver:production); may be given several times.
+    owner
+        The person as whom a program's key acts; all keys of a person together are one voter.
     expires_in_days
         When it ends to work; never by default.
     """
     from services.platform.clock import utc_now
+    from services.platform.grants import Grants, WrongGrant
     from services.platform.identity import create_key
 
     pepper = os.environ.get("PROMOTION_KEY_PEPPER", "")
@@ -61,13 +65,20 @@ async def create(
         raise UsageError("PROMOTION_KEY_PEPPER is not set; set it to what the services have, or the key will not work")
     _check_identifier("--organization", organization)
     _check_identifier("--subject", subject)
+    if owner is not None:
+        _check_identifier("--owner", owner)
+    try:
+        grants = Grants.read(role)
+    except WrongGrant as error:
+        raise UsageError(f"--role {error}") from None
     lifetime = None if expires_in_days is None else timedelta(days=expires_in_days)
     async with _connection() as connection:
         key = await create_key(
             connection,
             organization_id=organization,
             subject=subject,
-            roles=role,
+            owner=owner,
+            grants=grants,
             pepper=pepper,
             now=utc_now(),
             lifetime=lifetime,
@@ -134,7 +145,8 @@ def _row(key: Any) -> dict[str, Any]:
         "id": key.id,
         "organization_id": key.organization_id,
         "subject": key.subject,
-        "roles": [str(role) for role in key.roles],
+        "owner": key.owner,
+        "roles": list(key.roles),
         "created_at": key.created_at.isoformat(),
         "expires_at": key.expires_at and key.expires_at.isoformat(),
         "revoked_at": key.revoked_at and key.revoked_at.isoformat(),

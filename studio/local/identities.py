@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.vocabulary import Role
 from services.platform.clock import Clock
 from services.platform.database import Database
+from services.platform.grants import Grants
 from services.platform.identity import KeyRing, create_key
 from services.platform.migrate import role_of
 from studio.local.private_files import write_private
@@ -79,7 +80,7 @@ async def _create(
             connection,
             organization_id=identity.organization_id,
             subject=identity.name,
-            roles=identity.roles,
+            grants=Grants.of(*identity.roles),
             pepper=pepper,
             now=now,
         )

@@ -24,10 +24,12 @@ def _unauthenticated(detail: str) -> Problem:
     return Problem(401, "unauthenticated", detail, headers={"WWW-Authenticate": "Bearer"})
 
 
-def requires(*roles: Role) -> Authenticate:
+def requires(*roles: Role, somewhere: bool = False) -> Authenticate:
     """Give the dependency that lets callers with any of ``roles`` pass and gives their principal.
 
-    The application keeps its KeyRing in ``app.state.key_ring``.
+    The role has to be held in all environments. With ``somewhere`` one environment is enough, and the route asks
+    ``require_in`` as soon as it knows which one it is about. The application keeps its KeyRing in
+    ``app.state.key_ring``.
     """
 
     async def principal(
@@ -38,13 +40,23 @@ def requires(*roles: Role) -> Authenticate:
         caller = await _caller(request, bearer)
         if on_behalf_of is not None:
             caller = _delegated(caller, on_behalf_of)
-        if not caller.may(*roles):
-            raise Problem(
-                403, "forbidden", f"this needs one of the roles {', '.join(roles)}; you have {_names(caller)}"
-            )
+        if not (caller.may_somewhere(*roles) if somewhere else caller.may(*roles)):
+            raise _forbidden(caller, roles, "")
         return caller
 
     return principal
+
+
+def require_in(caller: Principal, environment: str, *roles: Role) -> None:
+    """Let ``caller`` pass who holds any of ``roles`` in ``environment``; raises a 403."""
+    if not caller.may(*roles, environment=environment):
+        raise _forbidden(caller, roles, f" in {environment}")
+
+
+def _forbidden(caller: Principal, roles: tuple[Role, ...], where: str) -> Problem:
+    needed = ", ".join(roles)
+    held = ", ".join(caller.grants.texts()) or "none"
+    return Problem(403, "forbidden", f"this needs one of the roles {needed}{where}; you have {held}")
 
 
 async def _caller(request: Request, bearer: HTTPAuthorizationCredentials | None) -> Principal:
@@ -63,12 +75,8 @@ async def _caller(request: Request, bearer: HTTPAuthorizationCredentials | None)
 
 
 def _delegated(caller: Principal, subject: str) -> Principal:
-    if Role.DELEGATE not in caller.roles:
+    if not caller.may_somewhere(Role.DELEGATE):
         raise Problem(403, "forbidden", "On-Behalf-Of needs the role delegate; leave the header out")
     if not re.fullmatch(IDENTIFIER, subject) or len(subject) > 200:
         raise Problem(422, "invalid_request", "On-Behalf-Of does not hold an identifier")
     return caller.on_behalf_of(subject)
-
-
-def _names(caller: Principal) -> str:
-    return ", ".join(sorted(caller.roles)) or "none"

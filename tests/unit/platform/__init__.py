@@ -1,0 +1,1 @@
+"""The ground floor, without a database or a broker."""
