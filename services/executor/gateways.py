@@ -3,7 +3,6 @@
 It follows no redirect, uses no proxy and keeps no cookie; a credential goes to its own gateway's address alone.
 """
 
-import asyncio
 import re
 from types import TracebackType
 from typing import Self
@@ -25,7 +24,7 @@ class GatewayClient:
     """Calls gateways; ``timeout_seconds`` bounds each call whole, ``resolver`` says which addresses may be used."""
 
     def __init__(self, *, timeout_seconds: float, resolver: AbstractResolver | None = None) -> None:
-        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=timeout_seconds / 2)
         self._resolver = resolver
         self._kept: aiohttp.ClientSession | None = None
         self._fresh: aiohttp.ClientSession | None = None
@@ -36,6 +35,9 @@ class GatewayClient:
             return NoAnswer(f"the gateway {gateway.gateway_id} is not registered; register it", sent=False)
         try:
             url = URL(gateway.url.rstrip("/")) / "deployments" / order.key
+        except ValueError as error:
+            return NoAnswer(f"the gateway's URL cannot be used: {_reason(error)}", sent=False)
+        try:
             async with self._session(call).request(
                 call.value,
                 url,
@@ -44,11 +46,11 @@ class GatewayClient:
                 allow_redirects=False,
             ) as response:
                 return await _read(response)
-        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL, ValueError) as error:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             return NoAnswer(f"no connection: {_reason(error)}", sent=False)
         except TimeoutError:
             return NoAnswer(f"no answer within {self._timeout.total:g} s", sent=True)
-        except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             return NoAnswer(f"no whole answer: {_reason(error)}", sent=True)
 
     async def close(self) -> None:
@@ -77,13 +79,17 @@ class GatewayClient:
     def _new_session(self, *, keep: bool) -> aiohttp.ClientSession:
         # How many calls a gateway takes is its lane's to say: a limit here would let one gateway hold back another.
         connector = aiohttp.TCPConnector(limit=0, resolver=self._resolver, force_close=not keep)
-        return aiohttp.ClientSession(
+        session = aiohttp.ClientSession(
             connector=connector,
             timeout=self._timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
         )
+        # By itself the client sends a PUT again whose connection was lost; here the key is looked up first. There is
+        # no public switch for it.
+        session._retry_connection = False
+        return session
 
 
 def _headers(call: Call, order: Order, gateway: Gateway, *, fencing_token: int) -> dict[str, str]:

@@ -90,7 +90,7 @@ class Worker:
         for held in lost:
             self._abandon(held)
         self._take_up(claimed, now)
-        if self._draining and not self._held:
+        if self._draining and not self.busy:
             self._drained.set()
         return 0.0 if self._results or len(claimed) >= MAX_CLAIMED else POLL_SECONDS
 
@@ -100,13 +100,18 @@ class Worker:
         self.wake.set()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._drained.wait(), DRAIN_SECONDS)
-        if self._held:
+        if self.busy:
             _log.warning("executions cut off", held=len(self._held))
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._client.close()
+
+    @property
+    def busy(self) -> bool:
+        """Tell whether any execution is under a lease of this worker."""
+        return bool(self._held)
 
     def observe(self) -> None:
         """Bring the gauges up to date."""

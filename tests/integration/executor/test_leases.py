@@ -1,0 +1,150 @@
+"""Leases: crashes, pauses and takeovers between a gateway's success and the commit."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from studio.gateway import folded_state, read_log
+from studio.gateway.records import FaultApplied, RequestReceived
+from tests.integration.executor.executors import Executor, Neighbours, order, promotion_of, reference_gateway
+
+
+async def until_logged(log: Path, kind: type[object]) -> None:
+    async with asyncio.timeout(5):
+        while not any(isinstance(record, kind) for record in read_log(log)):  # noqa: ASYNC110 - the log is a file
+            await asyncio.sleep(0.01)
+
+
+async def test_after_a_crash_between_success_and_commit_the_key_is_looked_up(
+    new_executor: Callable[[], Executor], neighbours: Neighbours, tmp_path: Path
+) -> None:
+    event, crashing, successor = order(), new_executor(), new_executor()
+    slow_answer = {"match": {"method": "PUT"}, "do": {"fault": "slow", "delay_ms": 200, "when": "after_effect"}}
+    async with reference_gateway(tmp_path, slow_answer) as gateway:
+        await neighbours.register("gw-1", gateway.url)
+        await neighbours.execute(event)
+        await crashing.receive(event)
+        await crashing.worker.round()
+        await until_logged(gateway.log, FaultApplied)
+        await crashing.crash()
+
+        await successor.work()
+        before_lease_end = await successor.statuses()
+        successor.clock.advance(6)
+        await successor.work()
+
+    key = str(promotion_of(event))
+    methods = [item.method for item in read_log(gateway.log) if isinstance(item, RequestReceived)]
+    assert before_lease_end == {key: "calling"}
+    assert await successor.statuses() == {key: "succeeded"}
+    assert methods == ["PUT", "GET"]
+    assert len(await successor.reports()) == 1
+
+
+async def test_a_paused_executor_writes_nothing_over_its_successor(
+    new_executor: Callable[[], Executor], neighbours: Neighbours, tmp_path: Path
+) -> None:
+    event, paused, successor = order(), new_executor(), new_executor()
+    slow = {"match": {"method": "PUT", "nth": 1}, "do": {"fault": "slow", "delay_ms": 150}}
+    async with reference_gateway(tmp_path, slow) as gateway:
+        await neighbours.register("gw-1", gateway.url)
+        await neighbours.execute(event)
+        await paused.receive(event)
+        await paused.worker.round()
+        await until_logged(gateway.log, FaultApplied)
+
+        successor.clock.advance(6)
+        await successor.work()
+        reported = await successor.reports()
+        await paused.work()
+
+    state = await successor.state_of(event)
+    assert (state.status, state.epoch) == ("succeeded", 2)
+    assert await successor.reports() == reported
+    assert len(folded_state(gateway.log).deployments) == 1
+
+
+async def test_a_lease_is_prolonged_while_a_slow_gateway_takes_its_time(
+    new_executor: Callable[[], Executor], neighbours: Neighbours, tmp_path: Path
+) -> None:
+    event, holder, other = order(), new_executor(), new_executor()
+    slow = {"match": {"method": "PUT"}, "do": {"fault": "slow", "delay_ms": 200}}
+    async with reference_gateway(tmp_path, slow) as gateway:
+        await neighbours.register("gw-1", gateway.url)
+        await neighbours.execute(event)
+        await holder.receive(event)
+        await holder.worker.round()
+
+        for _ in range(3):
+            holder.clock.advance(3)
+            await holder.worker.round()
+            await other.work()
+        await holder.work()
+
+    assert (await holder.state_of(event)).epoch == 1
+    assert await holder.statuses() == {str(promotion_of(event)): "succeeded"}
+
+
+async def test_draining_finishes_what_is_called_and_gives_back_what_is_not_begun(
+    new_executor: Callable[[], Executor], neighbours: Neighbours, tmp_path: Path
+) -> None:
+    events = [order() for _ in range(3)]
+    stopping, successor = new_executor(), new_executor()
+    slow = {"match": {"method": "PUT"}, "do": {"fault": "slow", "delay_ms": 100}}
+    async with reference_gateway(tmp_path, slow) as gateway:
+        await neighbours.register("gw-1", gateway.url, concurrency=1)
+        await neighbours.execute(*events)
+        await stopping.receive(*events)
+        await stopping.worker.round()
+
+        loop = asyncio.create_task(rounds(stopping))
+        await stopping.worker.drain()
+        loop.cancel()
+        left = sorted((await successor.statuses()).values())
+        await successor.work()
+
+    assert left == ["succeeded", "waiting", "waiting"]
+    assert sorted((await successor.statuses()).values()) == ["succeeded"] * 3
+    assert len(await successor.reports()) == 3
+
+
+async def rounds(executor: Executor) -> None:
+    while True:
+        executor.worker.wake.clear()
+        await executor.worker.round()
+        await executor.worker.wake.wait()
+
+
+async def test_two_executors_share_the_work_without_doing_any_of_it_twice(
+    new_executor: Callable[[], Executor], neighbours: Neighbours, tmp_path: Path
+) -> None:
+    events = [order() for _ in range(100)]
+    first, second = new_executor(), new_executor()
+    async with reference_gateway(tmp_path) as gateway:
+        await neighbours.register("gw-1", gateway.url)
+        await neighbours.execute(*events)
+        await first.receive(*events)
+
+        await asyncio.gather(first.work(), second.work())
+        await asyncio.gather(first.work(), second.work())
+
+    puts = [item for item in read_log(gateway.log) if isinstance(item, RequestReceived)]
+    assert set((await first.statuses()).values()) == {"succeeded"}
+    assert len(puts) == 100
+    assert len(await first.reports()) == 100
+
+
+async def test_the_end_of_an_execution_is_final_in_the_database(executor: Executor, neighbours: Neighbours) -> None:
+    event = order("gw-unregistered")
+    await neighbours.execute(event)
+    await executor.receive(event)
+    executor.clock.advance(15 * 60 + 31)
+    await executor.upkeep.give_up()
+
+    with pytest.raises(IntegrityError, match="is final"):
+        await executor.rows(
+            "UPDATE executor.execution SET status = 'waiting', finished_at = NULL RETURNING promotion_id"
+        )
