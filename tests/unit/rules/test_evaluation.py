@@ -123,6 +123,13 @@ def test_a_baseline_too_large_for_exact_arithmetic_is_no_baseline() -> None:
     assert value_of(leaf("metrics.cost", "lt", {"baseline": "previous", "delta": 1}), known) == "unknown"
 
 
+def test_arithmetic_on_a_baseline_is_exact_however_many_digits_it_takes() -> None:
+    known = facts({"metrics.cost": Decimal("1e30")}, baselines=baselines(previous=Decimal("1e30")))
+
+    assert value_of(leaf("metrics.cost", "lt", {"baseline": "previous", "delta": 0.1}), known) == "true"
+    assert value_of(leaf("metrics.cost", "gt", {"baseline": "previous", "percent": -1e-9}), known) == "true"
+
+
 def test_versions_can_be_compared_with_what_runs_in_the_target() -> None:
     document = leaf("deployment.version", "ne", {"baseline": "target_current"})
     running = {"target_current": facts({"deployment.version": "1.2.0"})}

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from itertools import permutations
 from typing import Any
 
@@ -82,6 +83,12 @@ def test_a_pass_rate_is_never_rounded_up_to_a_hundred() -> None:
     values = values_of(finished("r1", 0, Counts(passed=most, failed=1)))
 
     assert values["tests.pass_rate"] < 100
+
+
+def test_a_pass_rate_is_exact_far_beyond_any_threshold_and_never_above_the_truth() -> None:
+    rate = values_of(finished("r1", 0, Counts(passed=2, failed=1)))["tests.pass_rate"]
+
+    assert 0 < Fraction(200, 3) - Fraction(rate) < Fraction(1, 10**50)
 
 
 def test_without_an_executed_test_there_is_no_rate_and_no_success() -> None:

@@ -43,6 +43,13 @@ def test_a_fact_from_the_future_counts_five_minutes_before_its_time() -> None:
     assert next_change(compiled(leaf("metrics.error_rate", "lte", 0.01)), known, NOW) == NOW + timedelta(minutes=25)
 
 
+def test_a_baseline_from_the_future_counts_five_minutes_before_its_time() -> None:
+    later = {"previous": facts({"metrics.cost": fact(2, age=-HOUR)})}
+    conditions = compiled(leaf("metrics.cost", "lt", {"baseline": "previous"}, max_age="1d"))
+
+    assert next_change(conditions, facts({"metrics.cost": 1}, baselines=later), NOW) == NOW + timedelta(minutes=55)
+
+
 def test_the_first_instant_that_changes_the_root_counts_not_the_first_that_changes_a_leaf() -> None:
     either = compiled(
         {"any": [leaf("deployment.duration_hours", "gte", 1), leaf("deployment.duration_hours", "lt", 5)]}

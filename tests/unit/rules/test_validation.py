@@ -236,6 +236,14 @@ def test_a_document_that_contains_itself_is_refused() -> None:
     assert ("", "too_deep") in errors_of({"all": children})
 
 
+def test_a_document_that_grows_beyond_measure_when_it_is_written_out_is_refused_at_once() -> None:
+    node: dict[str, object] = OK
+    for _ in range(30):
+        node = {"all": [node] * 50}
+
+    assert ("", "document_too_large") in errors_of(node)
+
+
 def test_brackets_inside_strings_are_not_nesting() -> None:
     assert errors_of('{"field":"custom.x","op":"eq","value":"' + "[" * 200 + '"}') == []
 

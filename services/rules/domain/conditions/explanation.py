@@ -5,7 +5,7 @@ The values come from the same closures that evaluation runs, so the two cannot d
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_FLOOR, Context, Decimal
+from decimal import ROUND_FLOOR, Decimal
 
 from services.rules.domain.conditions import phrases
 from services.rules.domain.conditions.baseline import reference_value
@@ -19,8 +19,7 @@ from services.rules.domain.facts import Facts, Reason
 
 Json = dict[str, object]
 _MICROSECOND = timedelta(microseconds=1)
-# Hours for people: downwards, so that a soak time is never shown as reached before it is.
-_SHOWN_HOURS = Context(prec=24, rounding=ROUND_FLOOR)
+_SHOWN_HOURS = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ def explain(compiled: CompiledConditions, facts: Facts, now: datetime) -> Explan
         result=value_of(outcome),
         evaluated_at=now,
         next_change_at=next_change(compiled, facts, now),
-        summary=summarise(value_of(outcome), found, telling.said),
+        summary=summarise(value_of(outcome), found, telling.say_of),
         blockers=found,
         tree=tree,
     )
@@ -78,7 +77,7 @@ class _Telling:
         self._facts = facts
         self._now = now
         self.outcomes: dict[str, Outcome] = {}
-        self.said: dict[str, str] = {}
+        self._leaves: dict[str, tuple[Leaf, Json]] = {}
 
     def of_node(self, node: Node) -> Json:
         outcome = node.test(self._facts, self._now)
@@ -97,21 +96,21 @@ class _Telling:
         return told
 
     def _of_leaf(self, leaf: Leaf, outcome: Outcome) -> Json:
-        expected, actual = self._expected(leaf), self._actual(leaf)
         told: Json = {
             "path": leaf.path,
             "kind": "leaf",
             "result": str(value_of(outcome)),
             "field": leaf.field.path,
             "op": leaf.op,
-            "expected": evidence(expected),
-            "actual": actual,
+            "expected": evidence(self._expected(leaf)),
+            "actual": self._actual(leaf),
         }
+        self._leaves[leaf.path] = leaf, told
         if leaf.description is not None:
             told["description"] = leaf.description
         if isinstance(leaf.expected, Reference):
             told["reference"] = self._reference(leaf, leaf.expected)
-        self._say(leaf, outcome, actual, expected, told)
+        self._say(leaf, outcome, told)
         if not leaf.field.is_clock:
             self._date(leaf, told)
         change = next_leaf_change(leaf, self._facts, self._now)
@@ -119,18 +118,20 @@ class _Telling:
             told["next_change_at"] = _written(change)
         return told
 
-    def _say(self, leaf: Leaf, outcome: Outcome, actual: object, expected: object, told: Json) -> None:
-        path = leaf.field.path
+    def _say(self, leaf: Leaf, outcome: Outcome, told: Json) -> None:
         if isinstance(outcome, Reason):
-            message = phrases.unknown(leaf, outcome, self._facts, self._now)
             told["reason"] = str(outcome)
-            told["message"] = message
-            self.said[leaf.path] = f"{message} for {path}"
+            told["message"] = phrases.unknown(leaf, outcome, self._facts, self._now)
         elif outcome is False:
-            told["message"] = phrases.unmet(leaf, actual, expected)
-            self.said[leaf.path] = f"{path} {told['message']}"
-        else:
-            self.said[leaf.path] = f"{path} {phrases.forbidden(leaf, actual, expected)}"
+            told["message"] = phrases.unmet(leaf, told["actual"], self._expected(leaf))
+
+    def say_of(self, path: str) -> str:
+        """Say what the leaf at ``path``, which is in the way, has to do with it."""
+        leaf, told = self._leaves[path]
+        if "reason" in told:
+            return f"{told['message']} for {leaf.field.path}"
+        message = told.get("message") or phrases.forbidden(leaf, told["actual"], self._expected(leaf))
+        return f"{leaf.field.path} {message}"
 
     def _actual(self, leaf: Leaf) -> object:
         if leaf.field.is_clock:
@@ -145,8 +146,8 @@ class _Telling:
         if self._facts.active_since is None:
             return None
         elapsed = Decimal((self._now - self._facts.active_since) // _MICROSECOND)
-        hours = _SHOWN_HOURS.divide(elapsed, Decimal(MICROSECONDS_PER_HOUR))
-        return evidence(hours.quantize(Decimal("0.000001"), ROUND_FLOOR))
+        # Downwards, so that a soak time is never shown as reached before it is.
+        return evidence((elapsed / MICROSECONDS_PER_HOUR).quantize(_SHOWN_HOURS, ROUND_FLOOR))
 
     def _expected(self, leaf: Leaf) -> object:
         if not isinstance(leaf.expected, Reference):

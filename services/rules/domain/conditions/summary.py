@@ -1,6 +1,6 @@
 """An explanation in one sentence: what the conditions wait for, or what stands against them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from itertools import islice
 
 from services.rules.domain.conditions.blockers import Blocker, blocking_paths
@@ -12,8 +12,8 @@ _LONGEST = 600
 _OPENINGS = {Value.FALSE: "not met", Value.UNKNOWN: "waiting"}
 
 
-def summarise(value: Value, found: list[Blocker], said: Mapping[str, str]) -> str:
-    """Give the sentence; ``said`` holds what each leaf in the way has to say, by path."""
+def summarise(value: Value, found: list[Blocker], said: Callable[[str], str]) -> str:
+    """Give the sentence; ``said`` tells what the leaf at a path has to say, which is in the way."""
     if value is Value.TRUE:
         return "all conditions hold"
     count = sum(1 for _ in blocking_paths(found))
@@ -22,9 +22,9 @@ def summarise(value: Value, found: list[Blocker], said: Mapping[str, str]) -> st
     return cut(f"{_OPENINGS[value]}: {shown}" + (f"; and {rest} more" if rest else ""), _LONGEST)
 
 
-def _phrase(blocker: Blocker, said: Mapping[str, str]) -> str:
+def _phrase(blocker: Blocker, said: Callable[[str], str]) -> str:
     if isinstance(blocker, str):
-        return said[blocker]
+        return said(blocker)
     alternatives = blocker.get("any_of")
     if alternatives is None:
         return " and ".join(_phrase(nested, said) for nested in blocker["all_of"][:_MOST_SHOWN])
