@@ -1,5 +1,6 @@
 """Creates, replaces and deletes rules: each change ends a version and keeps it, and applies to later requests only."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -14,6 +15,8 @@ from services.rules.domain.rule import Rule
 from services.rules.store.rules import add_version, end_version, load_rule, turn_page
 from services.rules.store.surroundings import load_environments, load_gateways
 
+# Raises where the caller may not rule over the hop into an environment.
+AllowIn = Callable[[str], None]
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -35,6 +38,7 @@ async def replace_rule(
     organization_id: str,
     rule_id: UUID,
     expected: frozenset[int] | None,
+    allow: AllowIn,
     by: str,
     now: datetime,
 ) -> Rule:
@@ -43,7 +47,7 @@ async def replace_rule(
     ``expected`` are the versions that the caller accepts to replace, None for any.
     """
     await turn_page(connection, organization_id)
-    current = await _current(connection, organization_id, rule_id, expected)
+    current = await _current(connection, organization_id, rule_id, expected, allow)
     await check_rule(connection, written, organization_id)
     draft = rule_of(written, organization_id=organization_id, rule_id=rule_id, by=by, now=now)
     following = replace(
@@ -67,12 +71,13 @@ async def delete_rule(
     organization_id: str,
     rule_id: UUID,
     expected: frozenset[int] | None,
+    allow: AllowIn,
     by: str,
     now: datetime,
 ) -> Rule:
     """End a rule; its versions stay."""
     await turn_page(connection, organization_id)
-    current = await _current(connection, organization_id, rule_id, expected)
+    current = await _current(connection, organization_id, rule_id, expected, allow)
     await end_version(connection, current, at=max(now, current.valid_from + _MICROSECOND), by=by)
     return current
 
@@ -113,11 +118,16 @@ async def check_rule(connection: AsyncConnection, written: RuleWrite, organizati
 
 
 async def _current(
-    connection: AsyncConnection, organization_id: str, rule_id: UUID, expected: frozenset[int] | None
+    connection: AsyncConnection,
+    organization_id: str,
+    rule_id: UUID,
+    expected: frozenset[int] | None,
+    allow: AllowIn,
 ) -> Rule:
     current = await load_rule(connection, organization_id, rule_id, for_change=True)
     if current is None:
         raise not_found("rule", rule_id)
+    allow(current.target_environment)
     if expected is not None and current.version not in expected:
         raise Problem(
             412,

@@ -1,6 +1,7 @@
 """Rules over HTTP: list, read, create, replace, delete."""
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID, uuid4
@@ -12,7 +13,7 @@ from schemas.text import EnvironmentName
 from schemas.vocabulary import Role, RuleStatus
 from services.platform.clock import Clock
 from services.platform.database import Database
-from services.platform.http.authentication import requires
+from services.platform.http.authentication import require_in, requires
 from services.platform.http.cursors import read_cursor, write_cursor
 from services.platform.http.problems import documented, invalid, not_found
 from services.platform.identity import Principal
@@ -21,7 +22,7 @@ from services.rules.handlers.rules import create_rule, delete_rule, replace_rule
 from services.rules.store.rules import list_rules, load_rule
 
 Viewer = Annotated[Principal, Depends(requires(Role.VIEWER))]
-RuleAdmin = Annotated[Principal, Depends(requires(Role.RULE_ADMIN))]
+RuleAdmin = Annotated[Principal, Depends(requires(Role.RULE_ADMIN, somewhere=True))]
 RuleId = Annotated[UUID, Path()]
 IfMatch = Annotated[str | None, Header(description="The ETag of the version to be changed.")]
 Limit = Annotated[int, Query(ge=1, le=200, description="How many to list at most.")]
@@ -76,6 +77,7 @@ def _add_writes(routes: APIRouter, database: Database, clock: Clock) -> None:
     @routes.post("/promotions/rules", tags=["rules"], status_code=201, responses=documented(422))
     async def create_promotion_rule(admin: RuleAdmin, written: RuleWrite, response: Response) -> PromotionRule:
         """Create a rule; it applies to promotions that are created from now on."""
+        require_in(admin, written.target_environment, Role.RULE_ADMIN)
         async with database.begin() as connection:
             rule = await create_rule(
                 connection,
@@ -94,6 +96,7 @@ def _add_writes(routes: APIRouter, database: Database, clock: Clock) -> None:
         admin: RuleAdmin, rule_id: RuleId, written: RuleWrite, response: Response, if_match: IfMatch = None
     ) -> PromotionRule:
         """Replace a rule; promotions under way keep the version that was in force when they were created."""
+        require_in(admin, written.target_environment, Role.RULE_ADMIN)
         async with database.begin() as connection:
             rule = await replace_rule(
                 connection,
@@ -101,6 +104,7 @@ def _add_writes(routes: APIRouter, database: Database, clock: Clock) -> None:
                 organization_id=admin.organization_id,
                 rule_id=rule_id,
                 expected=accepted_versions(if_match),
+                allow=_allow(admin),
                 by=admin.subject,
                 now=clock(),
             )
@@ -116,9 +120,14 @@ def _add_writes(routes: APIRouter, database: Database, clock: Clock) -> None:
                 organization_id=admin.organization_id,
                 rule_id=rule_id,
                 expected=accepted_versions(if_match),
+                allow=_allow(admin),
                 by=admin.subject,
                 now=clock(),
             )
+
+
+def _allow(admin: Principal) -> Callable[[str], None]:
+    return lambda environment: require_in(admin, environment, Role.RULE_ADMIN)
 
 
 def resource(rule: Rule) -> PromotionRule:

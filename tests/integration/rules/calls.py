@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI
 
 from schemas.vocabulary import Role
+from services.platform.grants import Grant, Grants
 from services.platform.http import problems
 from services.platform.identity import Principal
 from services.platform.messaging.outbox import Outbox
@@ -15,9 +16,10 @@ from services.platform.settings import load_settings
 from services.rules.http import router
 from tests.integration.rules.conftest import World
 
-ADMIN = Principal("acme", "ada", frozenset({Role.ADMIN}), "key-1")
-OUTSIDER = Principal("globex", "otto", frozenset({Role.ADMIN}), "key-2")
-VIEWER = Principal("acme", "vic", frozenset({Role.VIEWER}), "key-3")
+ADMIN = Principal("acme", "ada", Grants.of(Role.ADMIN), "key-1")
+OUTSIDER = Principal("globex", "otto", Grants.of(Role.ADMIN), "key-2")
+STAGING_ADMIN = Principal("acme", "sue", Grants.of(Grant(Role.RULE_ADMIN, "staging")), "key-4")
+VIEWER = Principal("acme", "vic", Grants.of(Role.VIEWER), "key-3")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class _Keys:
     """A key ring whose keys are names."""
 
     async def verify(self, key: str) -> Principal | None:
-        return {"admin": ADMIN, "outsider": OUTSIDER, "viewer": VIEWER}.get(key)
+        return {"admin": ADMIN, "outsider": OUTSIDER, "viewer": VIEWER, "staging-admin": STAGING_ADMIN}.get(key)
 
 
 class Client:

@@ -33,6 +33,7 @@ async def test_without_rules_every_other_hop_needs_one_approval(world: World) ->
 async def test_the_strictest_of_the_active_rules_wins(world: World) -> None:
     await world.deploy()
     await world.rule("lax", requires_approval=False, required_approvers=3, execution="manual")
+    world.after(seconds=1)
     await world.rule("strict", required_approvers=2, expires_after_seconds=60)
     await world.rule("switched off", status="disabled", required_approvers=20)
     await world.rule("other hop", source_environment="staging", target_environment="production", required_approvers=9)

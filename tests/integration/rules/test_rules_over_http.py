@@ -121,6 +121,16 @@ async def test_viewers_may_not_write_rules(client: Client) -> None:
     assert (await client.call("POST", "/promotions/rules", RULE, key="nobody")).status == 401
 
 
+async def test_who_rules_one_environment_rules_only_the_hops_into_it(client: Client) -> None:
+    production = {**RULE, "source_environment": "staging", "target_environment": "production"}
+    theirs = (await client.call("POST", "/promotions/rules", production)).json["id"]
+
+    assert (await client.call("POST", "/promotions/rules", RULE, key="staging-admin")).status == 201
+    assert (await client.call("POST", "/promotions/rules", production, key="staging-admin")).status == 403
+    assert (await client.call("PUT", f"/promotions/rules/{theirs}", RULE, key="staging-admin")).status == 403
+    assert (await client.call("DELETE", f"/promotions/rules/{theirs}", key="staging-admin")).status == 403
+
+
 async def test_everything_that_is_wrong_with_a_rule_is_said_at_once(client: Client) -> None:
     conditions = {"all": [{"field": "tests.passrate", "op": "gte", "value": 1}, {"op": "=="}]}
 
