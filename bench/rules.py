@@ -119,7 +119,8 @@ def _print_table(results: list[Json], shortfalls: list[str]) -> None:
         figures = said or f"{result['per_second']:>12,}{result['microseconds']:>10.2f} µs"
         goal = f"{result['goal']:>10,}" if result["goal"] and not said else ""
         print(f"{result['engine']:<42}{result['rule']:<15}{figures}{goal}")
-    print("\n".join(shortfalls) if shortfalls else "every goal that was timed is met, and no engine that was timed is ahead")
+    all_well = "every goal that was timed is met, and no engine that was timed is ahead"
+    print("\n".join(shortfalls) if shortfalls else all_well)
     print(_NOTE)
 
 
