@@ -52,9 +52,7 @@ def _gateways() -> None:
     op.execute("""CREATE VIEW inventory.published_gateway AS
         SELECT organization_id, gateway_id, name, environment, url, credential, is_default, max_concurrency
         FROM inventory.gateway""")
-    # Where it is and what opens it concerns the executor alone. Its role may be made by a later tree than this one.
-    op.execute("DO $$ BEGIN CREATE ROLE promotion_executor NOLOGIN; "
-               "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$")  # fmt: skip
+    # Where it is and what opens it concerns the executor alone.
     op.execute("GRANT SELECT ON inventory.published_gateway TO promotion_executor")
     op.execute(
         "GRANT SELECT (organization_id, gateway_id, name, environment, is_default, max_concurrency) "
