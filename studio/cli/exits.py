@@ -42,7 +42,7 @@ _STATUS_OF: Mapping[type[Exception], int] = {
     StartError: FAILED,
     CommandFailed: FAILED,
 }
-_CONFIGURATION_ERRORS = frozenset({"ConfigurationError", "SchemaOutdated", "AlreadyRunning"})
+_CONFIGURATION_ERRORS = frozenset({"ConfigurationError", "SchemaOutdated", "AlreadyRunning", "CannotListen"})
 
 
 def status_of(error: Exception) -> int | None:

@@ -77,12 +77,17 @@ def _show_document(document: Any, output: Format) -> None:
 def _show_table(rows: Sequence[Row], columns: Sequence[Column]) -> None:
     from rich import box
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column.title, overflow="fold", no_wrap=False)
+        is_identifier = column.title.endswith("ID")
+        table.add_column(column.title, overflow="fold", no_wrap=is_identifier)
     for row in rows:
         table.add_row(*(Text(column.of(row)) for column in columns))
-    Console(no_color="NO_COLOR" in os.environ).print(table)
+    console = Console(no_color="NO_COLOR" in os.environ)
+    narrowest = Measurement.get(console, console.options, table).minimum
+    console.width = max(console.width, narrowest)
+    console.print(table)

@@ -15,6 +15,7 @@ from typing import Protocol
 import aiohttp
 
 from services.platform.migrate import SchemaOutdated
+from services.platform.process import CannotListen
 from services.platform.settings import ConfigurationError
 from studio.local.lifeline import Lifeline
 from studio.local.members import Member, Runnable
@@ -112,7 +113,7 @@ class _Task:
             try:
                 self._runnable = self.member.build()
                 await self._runnable.run(self._stopping)
-            except (ConfigurationError, SchemaOutdated, StartError) as error:
+            except (ConfigurationError, SchemaOutdated, CannotListen) as error:
                 self._unusable = error
                 self._say(f"{self.member.name} cannot run: {error}")
                 return

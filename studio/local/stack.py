@@ -6,11 +6,11 @@ It plugs parts together and watches over them; services speak to each other thro
 import asyncio
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from schemas.vocabulary import DEFAULT_ENVIRONMENTS
 from services.platform.clock import utc_now
@@ -146,7 +146,7 @@ class LocalStack:
         self._claim_ports()
         self._lifeline.start()
         self._lifeline.guard_cluster(self._postgres.cluster)
-        await asyncio.gather(
+        await _together(
             self._start_database(),
             asyncio.to_thread(self._kafka.start),
             asyncio.to_thread(_import_services, () if self._options.processes else SERVICES),
@@ -277,6 +277,18 @@ class LocalStack:
                     ready.write(path)
                 except StartError as error:
                     self._say(str(error))
+
+
+async def _together(*parts: Coroutine[Any, Any, None]) -> None:
+    """Wait for all `parts`, also when cancelled: what a thread is starting has to be known before it is stopped."""
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        await asyncio.wait(tasks)
+    except asyncio.CancelledError:
+        await asyncio.wait(tasks)
+        raise
+    for task in tasks:
+        task.result()
 
 
 def _import_services(names: Sequence[str]) -> None:

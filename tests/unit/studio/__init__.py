@@ -1,0 +1,1 @@
+"""The facade, the client and the command line, against a fake API."""
