@@ -16,6 +16,8 @@ def upgrade() -> None:
         promotion_id uuid NOT NULL,
         agent_id text NOT NULL,
         gateway_id text NOT NULL,
+        -- One column, so that only the slot's own index can serve a look at it, whatever the statistics say.
+        slot text NOT NULL GENERATED ALWAYS AS (organization_id || '/' || agent_id || '/' || gateway_id) STORED,
         environment text NOT NULL,
         source_deployment_id text NOT NULL,
         version text NOT NULL,
@@ -54,10 +56,9 @@ def upgrade() -> None:
     op.execute(f"""CREATE INDEX execution_due ON executor.execution (organization_id, gateway_id, due_at)
         WHERE {UNFINISHED}""")
     op.execute(f"CREATE INDEX execution_give_up ON executor.execution (give_up_at) WHERE {UNFINISHED}")
-    op.execute(f"""CREATE INDEX execution_slot ON executor.execution
-        (organization_id, agent_id, gateway_id, executing_at, promotion_id) WHERE {UNFINISHED}""")
-    op.execute("""CREATE UNIQUE INDEX execution_one_in_slot ON executor.execution
-        (organization_id, agent_id, gateway_id)
+    op.execute(f"""CREATE INDEX execution_slot ON executor.execution (slot, executing_at, promotion_id)
+        WHERE {UNFINISHED}""")
+    op.execute("""CREATE UNIQUE INDEX execution_one_in_slot ON executor.execution (slot)
         WHERE status IN ('calling', 'looking_up', 'fencing')""")
     op.execute("""CREATE INDEX execution_untaken ON executor.execution (announce_at)
         WHERE NOT taken AND status IN ('succeeded', 'failed')""")

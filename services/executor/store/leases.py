@@ -60,8 +60,7 @@ _CLAIM = text(f"""
                 AND (e.due_at <= :now OR NOT (e.leased OR e.asked_to_wait))
                 AND NOT EXISTS (
                     SELECT FROM executor.execution AS o
-                    WHERE o.organization_id = e.organization_id AND o.agent_id = e.agent_id
-                        AND o.gateway_id = e.gateway_id AND o.{UNFINISHED} AND o.promotion_id <> e.promotion_id
+                    WHERE o.slot = e.slot AND o.{UNFINISHED} AND o.promotion_id <> e.promotion_id
                         AND (o.status <> 'waiting'
                             OR (o.executing_at, o.promotion_id) < (e.executing_at, e.promotion_id)))
             ORDER BY e.due_at LIMIT w.room FOR UPDATE SKIP LOCKED

@@ -88,15 +88,18 @@ async def test_a_gateway_that_asks_for_patience_is_not_called_before_it_is_over(
 async def test_no_more_calls_are_under_way_than_a_gateway_takes(
     executor: Executor, neighbours: Neighbours, tmp_path: Path
 ) -> None:
-    events = [order() for _ in range(20)]
-    slow = {"match": {"method": "PUT"}, "do": {"fault": "slow", "delay_ms": 50}}
+    events = [order() for _ in range(6)]
+    slow = {"match": {"method": "PUT"}, "do": {"fault": "slow", "delay_ms": 200}}
     async with reference_gateway(tmp_path, slow) as gateway:
         await neighbours.register("gw-1", gateway.url, concurrency=2)
         await neighbours.execute(*events)
         await executor.receive(*events)
 
         await executor.worker.round()
-        await asyncio.sleep(0.04)
+        async with asyncio.timeout(5):
+            while not calls(gateway.log):
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
         at_first = len(calls(gateway.log))
         await executor.work()
         await executor.work()

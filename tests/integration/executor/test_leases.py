@@ -14,7 +14,7 @@ from tests.integration.executor.executors import Executor, Neighbours, order, pr
 
 async def until_logged(log: Path, kind: type[object]) -> None:
     async with asyncio.timeout(5):
-        while not any(isinstance(record, kind) for record in read_log(log)):  # noqa: ASYNC110 - the log is a file
+        while not any(isinstance(record, kind) for record in read_log(log)):
             await asyncio.sleep(0.01)
 
 
