@@ -11,8 +11,9 @@ from services.platform.clock import Clock, utc_now
 from services.platform.database import Database
 from services.platform.messaging.outbox import Outbox
 from services.platform.migrate import role_of
+from services.platform.outward import read_networks
 from services.platform.service import Loop, Service
-from services.platform.settings import Settings
+from services.platform.settings import Settings, vault_of
 
 NAME = "executor"
 
@@ -26,7 +27,11 @@ def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
         application_name=NAME,
         pool_size=settings.database_pool_size,
     )
-    client = GatewayClient(timeout_seconds=settings.gateway_timeout_seconds)
+    client = GatewayClient(
+        timeout_seconds=settings.gateway_timeout_seconds,
+        vault=vault_of(settings),
+        allowed=read_networks(settings.gateway_allowed_networks),
+    )
     announce_after = timedelta(seconds=settings.redrive_after_seconds)
     worker = Worker(
         database=database,

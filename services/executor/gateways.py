@@ -4,16 +4,19 @@ It follows no redirect, uses no proxy and keeps no cookie; a credential goes to 
 """
 
 import re
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 import aiohttp
-from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from services.executor.addresses import AddressGuard
 from services.executor.domain.answers import Answer, Call, NoAnswer
 from services.executor.domain.execution import Order
 from services.executor.store.gateways import Gateway
+from services.platform.outward import Network, check_url
+from services.platform.vault import NotOpened, Place, Vault
 
 MAX_ANSWER_BYTES = 1024 * 1024
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -21,11 +24,16 @@ _REUSABLE = frozenset({200, 201})
 
 
 class GatewayClient:
-    """Calls gateways; ``timeout_seconds`` bounds each call whole, ``resolver`` says which addresses may be used."""
+    """Calls gateways; ``timeout_seconds`` bounds each call whole.
 
-    def __init__(self, *, timeout_seconds: float, resolver: AbstractResolver | None = None) -> None:
+    It connects to public addresses and to those in ``allowed``, and opens credentials with ``vault``.
+    """
+
+    def __init__(self, *, timeout_seconds: float, vault: Vault, allowed: Sequence[Network] = ()) -> None:
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=timeout_seconds / 2)
-        self._resolver = resolver
+        self._vault = vault
+        self._allowed = tuple(allowed)
+        self._guard = AddressGuard(self._allowed)
         self._kept: aiohttp.ClientSession | None = None
         self._fresh: aiohttp.ClientSession | None = None
 
@@ -34,15 +42,19 @@ class GatewayClient:
         if gateway.url is None:
             return NoAnswer(f"the gateway {gateway.gateway_id} is not registered; register it", sent=False)
         try:
+            check_url(gateway.url, self._allowed)
             url = URL(gateway.url.rstrip("/")) / "deployments" / order.key
+            credential = self._credential(gateway, gateway.url)
         except ValueError as error:
-            return NoAnswer(f"the gateway's URL cannot be used: {_reason(error)}", sent=False)
+            return NoAnswer(f"the gateway's URL cannot be used: it {_reason(error)}", sent=False)
+        except NotOpened as error:
+            return NoAnswer(str(error), sent=False)
         try:
             async with self._session(call).request(
                 call.value,
                 url,
                 data=order.body() if call is Call.PUT else None,
-                headers=_headers(call, order, gateway, fencing_token=fencing_token),
+                headers=_headers(call, order, credential, fencing_token=fencing_token),
                 allow_redirects=False,
             ) as response:
                 return await _read(response)
@@ -52,6 +64,11 @@ class GatewayClient:
             return NoAnswer(f"no answer within {self._timeout.total:g} s", sent=True)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return NoAnswer(f"no whole answer: {_reason(error)}", sent=True)
+
+    def _credential(self, gateway: Gateway, url: str) -> str | None:
+        if gateway.credential is None:
+            return None
+        return self._vault.open(gateway.credential, Place(gateway.organization_id, gateway.gateway_id, url))
 
     async def close(self) -> None:
         """Drop every connection."""
@@ -92,14 +109,14 @@ class GatewayClient:
         return session
 
 
-def _headers(call: Call, order: Order, gateway: Gateway, *, fencing_token: int) -> dict[str, str]:
+def _headers(call: Call, order: Order, credential: str | None, *, fencing_token: int) -> dict[str, str]:
     headers = {"Accept": "application/json, application/problem+json", "Accept-Encoding": "identity"}
     if call is not Call.LOOK_UP:
         headers["Fencing-Token"] = str(fencing_token)
     if call is Call.PUT:
         headers["Content-Type"] = "application/json"
-    if gateway.credential is not None:
-        headers["Authorization"] = f"Bearer {gateway.credential}"
+    if credential is not None:
+        headers["Authorization"] = f"Bearer {credential}"
     if order.traceparent is not None and _TRACEPARENT.fullmatch(order.traceparent):
         headers["traceparent"] = order.traceparent
     return headers

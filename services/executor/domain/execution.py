@@ -29,6 +29,7 @@ class ExecutionStatus(StrEnum):
     FAILED = "failed"
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 _S = ExecutionStatus
 FINISHED = frozenset({_S.SUCCEEDED, _S.FAILED})
 SUCCESSORS: Mapping[ExecutionStatus, frozenset[ExecutionStatus]] = MappingProxyType(
@@ -90,7 +91,7 @@ class Order:
 
     def body(self) -> bytes:
         """Give the body of the call; the same bytes in every repeat."""
-        return json.dumps(self.content, separators=(",", ":")).encode()
+        return _ENCODER.encode(self.content).encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ START = datetime(2030, 1, 1, 12, tzinfo=UTC)
 ORGANIZATION = "acme"
 DEADLINE = timedelta(minutes=15)
 GATEWAY_TIMEOUT_SECONDS = 0.3
+VAULT = Vault({"test": b"k" * 32})
 _versions = itertools.count(1)
 
 
@@ -56,7 +57,7 @@ class Neighbours:
     async def register(self, gateway_id: str, url: str, *, concurrency: int = 8, credential: str | None = None) -> None:
         row = {
             "organization_id": ORGANIZATION, "gateway_id": gateway_id, "name": gateway_id, "environment": "staging",
-            "url": url, "credential": credential, "is_default": False, "max_concurrency": concurrency,
+            "url": url, "credential": _sealed(credential, gateway_id, url), "is_default": False, "max_concurrency": concurrency,
         }  # fmt: skip
         async with self._owner.begin() as connection:
             await connection.execute(views.gateways.delete().where(views.gateways.c.gateway_id == gateway_id))
@@ -73,6 +74,10 @@ class Neighbours:
             await connection.execute(
                 promotions.update().where(promotions.c.promotion_id == promotion_id).values(status=status)
             )
+
+    async def statuses_of_executions(self) -> list[str]:
+        async with self._owner.begin() as connection:
+            return list((await connection.scalars(text("SELECT status FROM executor.execution"))).all())
 
     async def take_in(self, promotion_id: UUID, gateway_id: str) -> None:
         row = {"organization_id": ORGANIZATION, "gateway_id": gateway_id, "deployment_id": str(promotion_id)}
@@ -123,6 +128,10 @@ def promotion_of(event: Event) -> UUID:
     return event.data.promotion_id
 
 
+def _sealed(credential: str | None, gateway_id: str, url: str) -> str | None:
+    return None if credential is None else VAULT.seal(credential, Place(ORGANIZATION, gateway_id, url))
+
+
 class Executor:
     """One executor process, without Kafka: orders are handed in, reports are read from its outbox."""
 
@@ -130,7 +139,7 @@ class Executor:
         self.clock = clock
         self.database = Database(dsn, role="promotion_executor", application_name="executor test", pool_size=4)
         self.outbox = Outbox("executor")
-        self.client = GatewayClient(timeout_seconds=timeout_seconds)
+        self.client = GatewayClient(timeout_seconds=timeout_seconds, vault=VAULT, allowed=[ip_network("127.0.0.0/8")])
         shared: dict[str, Any] = {
             "database": self.database, "outbox": self.outbox, "client": self.client, "clock": clock,
             "jitter": lambda: 1.0, "announce_after": timedelta(seconds=5), "settled": lambda: None,

@@ -1,0 +1,96 @@
+"""The client of gateways: what it sends, and where it never sends it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from services.executor.domain.answers import Answer, Call, NoAnswer
+from services.executor.gateways import GatewayClient
+from services.executor.store.gateways import Gateway
+from studio.gateway import read_log
+from studio.gateway.records import RequestReceived
+from tests.integration.executor.executors import reference_gateway
+from tests.unit.executor.executions import ORDER
+
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def received(log: Path) -> list[RequestReceived]:
+    return [item for item in read_log(log) if isinstance(item, RequestReceived)]
+
+
+def at(url: str | None, *, credential: str | None = None) -> Gateway:
+    return Gateway("acme", "gw-1", url, credential, 8)
+
+
+async def test_the_fencing_token_and_the_trace_travel_in_headers(tmp_path: Path) -> None:
+    traced = replace(ORDER, traceparent=TRACEPARENT)
+    async with reference_gateway(tmp_path) as gateway, GatewayClient(timeout_seconds=2) as client:
+        await client.ask(Call.PUT, ORDER, at(gateway.url), fencing_token=7)
+        await client.ask(Call.PUT, traced, at(gateway.url + "/"), fencing_token=8)
+
+    first, second = received(gateway.log)
+    assert (first.fencing_token, first.traceparent) == (7, None)
+    assert (second.fencing_token, second.traceparent) == (8, TRACEPARENT)
+    assert first.body_sha256 == second.body_sha256
+
+
+async def test_a_trace_that_is_none_is_left_out(tmp_path: Path) -> None:
+    garbled = replace(ORDER, traceparent="00-\r\nX-Injected: 1")
+    async with reference_gateway(tmp_path) as gateway, GatewayClient(timeout_seconds=2) as client:
+        answer = await client.ask(Call.PUT, garbled, at(gateway.url), fencing_token=1)
+
+    assert isinstance(answer, Answer)
+    assert answer.status == 201
+
+
+async def test_a_redirect_is_not_followed_and_the_credential_stays(tmp_path: Path) -> None:
+    async with reference_gateway(tmp_path, gateway_id="gw-elsewhere") as elsewhere:
+        redirect = {"do": {"fault": "redirect", "location": f"{elsewhere.url}/deployments/{ORDER.key}"}}
+        async with (
+            reference_gateway(tmp_path, redirect, credential="secret") as gateway,
+            GatewayClient(timeout_seconds=2) as client,
+        ):
+            answer = await client.ask(Call.PUT, ORDER, at(gateway.url, credential="secret"), fencing_token=1)
+
+    assert isinstance(answer, Answer)
+    assert answer.status == 307
+    assert received(elsewhere.log) == []
+
+
+async def test_the_second_copy_of_an_answer_is_not_taken_for_the_answer_to_the_next_call(tmp_path: Path) -> None:
+    twice = {"match": {"method": "PUT"}, "do": {"fault": "duplicate_answer"}}
+    async with reference_gateway(tmp_path, twice) as gateway, GatewayClient(timeout_seconds=2) as client:
+        await client.ask(Call.PUT, ORDER, at(gateway.url), fencing_token=1)
+        fence = await client.ask(Call.FENCE, ORDER, at(gateway.url), fencing_token=1)
+
+    assert isinstance(fence, Answer)
+    assert fence.status == 204
+
+
+async def test_where_nobody_listens_nothing_was_sent() -> None:
+    async with GatewayClient(timeout_seconds=2) as client:
+        answers = [
+            await client.ask(Call.PUT, ORDER, at(url), fencing_token=1)
+            for url in ("http://127.0.0.1:1", "http://", "no url", "http://host.invalid", None)
+        ]
+
+    assert [(type(answer), getattr(answer, "sent", None)) for answer in answers] == [(NoAnswer, False)] * 5
+
+
+async def test_a_lost_connection_is_not_tried_again_by_itself(tmp_path: Path) -> None:
+    reset = {"match": {"method": "PUT"}, "do": {"fault": "reset"}}
+    async with reference_gateway(tmp_path, reset) as gateway, GatewayClient(timeout_seconds=2) as client:
+        answer = await client.ask(Call.PUT, ORDER, at(gateway.url), fencing_token=1)
+
+    assert isinstance(answer, NoAnswer)
+    assert answer.sent
+    assert len(received(gateway.log)) == 1
+
+
+async def test_a_huge_answer_is_cut_off(tmp_path: Path) -> None:
+    huge = {"match": {"method": "PUT"}, "do": {"fault": "huge_body", "size_bytes": 3_000_000}}
+    async with reference_gateway(tmp_path, huge) as gateway, GatewayClient(timeout_seconds=5) as client:
+        answer = await client.ask(Call.PUT, ORDER, at(gateway.url), fencing_token=1)
+
+    assert isinstance(answer, NoAnswer)
+    assert "bytes" in answer.reason
