@@ -13,8 +13,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.identifiers import slot_key
+from schemas.principals import principal_key
 from services.promotion.domain import lifecycle
-from services.promotion.domain.approvals import person
 from services.promotion.domain.lifecycle import Transition
 from services.promotion.domain.promotion import Key, Promotion, Slot, Vote
 from services.promotion.rows import EVALUATED, FIXED, READ, STANDING, to_promotion, to_vote
@@ -238,7 +238,7 @@ async def _save_votes(connection: AsyncConnection, votes: Sequence[tuple[Promoti
         {
             "organization_id": [p.request.organization_id for p, _ in votes],
             "promotion_id": [p.request.id for p, _ in votes],
-            "voter_key": [person(v.voter) for _, v in votes],
+            "voter_key": [principal_key(v.voter) for _, v in votes],
             "voter": [v.voter for _, v in votes],
             "via": [v.via for _, v in votes],
             "decision": [v.decision.value for _, v in votes],

@@ -3,10 +3,10 @@
 A person is one voter however the subject is written, and never a voter on the person's own request.
 """
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from schemas.principals import principal_key
 from schemas.vocabulary import Decision
 from services.promotion.domain.promotion import Vote
 
@@ -37,11 +37,6 @@ class Vetoed:
 Verdict = Granted | Waiting | Vetoed
 
 
-def person(subject: str) -> str:
-    """Give the form of ``subject`` under which its spellings are one person."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", subject).casefold())
-
-
 @dataclass(frozen=True, slots=True)
 class Ballot:
     """The votes on one promotion, without what the requester may have cast."""
@@ -61,13 +56,12 @@ class Ballot:
 
     def approving(self, *, overrides_only: bool = False) -> list[Vote]:
         """Give one approval for each distinct person, in the order in which they were cast."""
-        requester = person(self.requester)
         by_person = {
-            person(vote.voter): vote
+            principal_key(vote.voter): vote
             for vote in sorted(self.votes, key=lambda vote: vote.voted_at)
             if vote.decision is Decision.APPROVE and (vote.override_conditions or not overrides_only)
         }
-        by_person.pop(requester, None)
+        by_person.pop(principal_key(self.requester), None)
         return list(by_person.values())
 
 
@@ -78,5 +72,5 @@ def approvals(requester: str, votes: Sequence[Vote]) -> int:
 
 def vote_of(votes: Sequence[Vote], subject: str) -> Vote | None:
     """Find the vote of ``subject``, however it is spelt."""
-    wanted = person(subject)
-    return next((vote for vote in votes if person(vote.voter) == wanted), None)
+    wanted = principal_key(subject)
+    return next((vote for vote in votes if principal_key(vote.voter) == wanted), None)

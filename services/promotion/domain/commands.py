@@ -5,9 +5,10 @@ Each gives the step that follows, None where the same person gave the same comma
 
 from dataclasses import replace
 
-from schemas.vocabulary import Decision, PromotionStatus
+from schemas.principals import principal_key
+from schemas.vocabulary import Decision, Execution
 from services.promotion.domain import lifecycle
-from services.promotion.domain.approvals import person, vote_of
+from services.promotion.domain.approvals import vote_of
 from services.promotion.domain.lifecycle import Transition, move
 from services.promotion.domain.progress import QUEUED_MESSAGE, expired, voted
 from services.promotion.domain.promotion import Cause, Promotion, Vote
@@ -33,12 +34,20 @@ class NotYours(Exception):
     """The command belongs to whoever requested the promotion, or to those with more rights."""
 
 
+class NotApproved(Exception):
+    """The promotion has to be approved before it can be executed."""
+
+    def __init__(self, promotion: Promotion) -> None:
+        super().__init__(f"the promotion is not approved yet ({promotion.state.reason}); approve it first")
+        self.promotion = promotion
+
+
 def approve(promotion: Promotion, vote: Vote, cause: Cause) -> Transition | None:
     """Vote for it; who voted before may still add an override."""
     before = vote_of(promotion.votes, vote.voter)
     if before is not None and before.decision is Decision.APPROVE and _says_no_more(vote, before):
         return None
-    if person(vote.voter) == person(promotion.request.created_by):
+    if principal_key(vote.voter) == principal_key(promotion.request.created_by):
         raise OwnPromotion
     open_to_override = promotion.state == lifecycle.APPROVED_CONDITIONS and vote.override_conditions
     if promotion.state not in lifecycle.PENDING and not open_to_override:
@@ -53,7 +62,7 @@ def reject(promotion: Promotion, vote: Vote, cause: Cause) -> Transition | None:
     before = vote_of(promotion.votes, vote.voter)
     if before is not None and before.decision is Decision.REJECT:
         return None
-    if person(vote.voter) == person(promotion.request.created_by):
+    if principal_key(vote.voter) == principal_key(promotion.request.created_by):
         raise OwnPromotion
     if promotion.state not in lifecycle.PENDING:
         raise TooLate("reject", promotion)
@@ -73,9 +82,9 @@ def reject(promotion: Promotion, vote: Vote, cause: Cause) -> Transition | None:
 
 def cancel(promotion: Promotion, *, reason: str | None, for_anyone: bool, cause: Cause) -> Transition | None:
     """Take it back; ``for_anyone`` lets somebody who did not request it do so."""
-    if promotion.state == lifecycle.CANCELLED and person(promotion.ended_by or "") == person(cause.actor):
+    if promotion.state == lifecycle.CANCELLED and principal_key(promotion.ended_by or "") == principal_key(cause.actor):
         return None
-    if not for_anyone and person(cause.actor) != person(promotion.request.created_by):
+    if not for_anyone and principal_key(cause.actor) != principal_key(promotion.request.created_by):
         raise NotYours("only whoever requested the promotion, or an administrator, may cancel it")
     if promotion.state not in lifecycle.PENDING | lifecycle.HELD:
         raise TooLate("cancel", promotion)
@@ -91,11 +100,20 @@ def cancel(promotion: Promotion, *, reason: str | None, for_anyone: bool, cause:
     )
 
 
-def execute(promotion: Promotion, cause: Cause) -> Transition | None:
-    """Let an approved promotion start; where it starts by itself there is nothing to do."""
-    if promotion.state.status not in {PromotionStatus.APPROVED, PromotionStatus.COMPLETED}:
-        raise TooLate("execute", promotion) if promotion.state in lifecycle.TERMINAL else NotApproved(promotion)
-    if promotion.released or promotion.state not in {lifecycle.AWAITING_EXECUTE, lifecycle.APPROVED_CONDITIONS}:
+def execute(promotion: Promotion, *, for_anyone: bool, cause: Cause) -> Transition | None:
+    """Let an approved promotion start; where it starts by itself there is nothing to do.
+
+    ``for_anyone`` lets somebody who did not request it do so.
+    """
+    if not for_anyone and principal_key(cause.actor) != principal_key(promotion.request.created_by):
+        raise NotYours("only whoever requested the promotion, or somebody with the role executor, may execute it")
+    if promotion.state in lifecycle.PENDING:
+        raise NotApproved(promotion)
+    if promotion.state in lifecycle.TERMINAL - {lifecycle.COMPLETED}:
+        raise TooLate("execute", promotion)
+    if promotion.state not in {lifecycle.AWAITING_EXECUTE, lifecycle.APPROVED_CONDITIONS} or _starts_by_itself(
+        promotion
+    ):
         return None
     if cause.at >= promotion.expires_at:
         return expired(promotion, cause)
@@ -104,12 +122,9 @@ def execute(promotion: Promotion, cause: Cause) -> Transition | None:
     return move(promotion, lifecycle.QUEUED, message=QUEUED_MESSAGE, cause=cause, released=True)
 
 
-class NotApproved(Exception):
-    """The promotion has to be approved before it can be executed."""
-
-    def __init__(self, promotion: Promotion) -> None:
-        super().__init__(f"the promotion is not approved yet ({promotion.state.reason}); approve it first")
-        self.promotion = promotion
+def _starts_by_itself(promotion: Promotion) -> bool:
+    evaluation = promotion.evaluation
+    return promotion.released or (evaluation is not None and evaluation.execution is Execution.AUTOMATIC)
 
 
 def _says_no_more(vote: Vote, before: Vote) -> bool:

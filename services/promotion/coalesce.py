@@ -1,0 +1,79 @@
+"""Group commit: requests that arrive while a transaction runs go together in the next one.
+
+Each caller gets its own outcome or its own error. It knows nothing of promotions.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from services.platform.database import is_permanent
+
+ItemT = TypeVar("ItemT")
+OutcomeT = TypeVar("OutcomeT")
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[ItemT, OutcomeT]):
+    item: ItemT
+    outcome: asyncio.Future[OutcomeT]
+
+
+class Coalescer(Generic[ItemT, OutcomeT]):
+    """Runs ``run`` on batches of what is submitted, ``workers`` batches at a time.
+
+    ``run`` gives one outcome for each item, in their order, or raises and has then done nothing.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[ItemT]], Awaitable[Sequence[OutcomeT]]],
+        *,
+        workers: int = 2,
+        largest_batch: int = 200,
+    ) -> None:
+        self._run = run
+        self._workers = workers
+        self._largest_batch = largest_batch
+        self._waiting: list[_Waiting[ItemT, OutcomeT]] = []
+        self._working = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def submit(self, item: ItemT) -> OutcomeT:
+        """Have ``item`` run with others; give its outcome or raise its error."""
+        outcome: asyncio.Future[OutcomeT] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(item, outcome))
+        if self._working < self._workers:
+            self._working += 1
+            task = asyncio.create_task(self._work())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await outcome
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                batch = self._waiting[: self._largest_batch]
+                del self._waiting[: self._largest_batch]
+                await self._settle(batch)
+        finally:
+            # In the same step in which nothing was found waiting, so that no item waits for a worker that has gone.
+            self._working -= 1
+
+    async def _settle(self, batch: Sequence[_Waiting[ItemT, OutcomeT]]) -> None:
+        try:
+            outcomes = await self._run([waiting.item for waiting in batch])
+        except Exception as error:  # noqa: BLE001 - it is each caller's, who gets it below
+            if len(batch) > 1 and is_permanent(error):
+                # Something in it cannot be done; alone, each finds out whether it is that.
+                for waiting in batch:
+                    await self._settle([waiting])
+                return
+            for waiting in batch:
+                if not waiting.outcome.done():
+                    waiting.outcome.set_exception(error)
+            return
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            if not waiting.outcome.done():
+                waiting.outcome.set_result(outcome)

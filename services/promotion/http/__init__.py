@@ -1,0 +1,29 @@
+"""The promotions' HTTP resources: creating, looking, commanding. Rules have their own, at /promotions/rules."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from fastapi import APIRouter
+
+from services.platform.clock import Clock
+from services.platform.database import Database
+from services.platform.http.bodies import StrictRoute
+from services.platform.messaging.outbox import Outbox
+from services.platform.settings import Settings
+from services.promotion.http import commands, creation, reading
+from services.promotion.http.transactions import Transactions
+from services.promotion.http.watch import Watch
+
+
+def router(
+    *, database: Database, outbox: Outbox, wake: Callable[[], None], clock: Clock, settings: Settings
+) -> APIRouter:
+    """Give the routes; ``wake`` is called after each commit that left something in the outbox."""
+    redrive_after = timedelta(seconds=settings.redrive_after_seconds)
+    transactions = Transactions(database, outbox, wake, clock, redrive_after)
+    watch = Watch(database)
+    routes = APIRouter(route_class=StrictRoute, tags=["promotions"])
+    creation.add_routes(routes, transactions, watch)
+    reading.add_routes(routes, database)
+    commands.add_routes(routes, transactions, watch)
+    return routes

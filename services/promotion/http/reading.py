@@ -1,0 +1,105 @@
+"""GET /promotions, one, and its history: the caller's organization alone."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Query
+
+from schemas import resources
+from schemas.text import EnvironmentName, Identifier
+from schemas.vocabulary import PromotionStatus, Role
+from services.platform.database import Database
+from services.platform.http.authentication import requires
+from services.platform.http.cursors import read_cursor, write_cursor
+from services.platform.http.problems import documented, invalid, not_found
+from services.platform.identity import Principal
+from services.promotion import history, listing, store
+from services.promotion.domain.promotion import Key
+from services.promotion.present import history_resource, promotion_resource
+
+Viewer = Annotated[Principal, Depends(requires(Role.VIEWER))]
+PromotionId = Annotated[UUID, Path(description="The promotion's id.")]
+Limit = Annotated[int, Query(ge=1, le=200, description="How many to list at most.")]
+Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.")]
+
+
+def add_routes(routes: APIRouter, database: Database) -> None:
+    """Add the routes that only look."""
+    _add_list(routes, database)
+
+    @routes.get("/promotions/{promotion_id:uuid}", responses=documented(404))
+    async def get_promotion(viewer: Viewer, promotion_id: PromotionId) -> resources.Promotion:
+        """Give one promotion."""
+        key = Key(viewer.organization_id, promotion_id)
+        async with database.begin() as connection:
+            found = await store.load(connection, [key], lock=False)
+        if key not in found:
+            raise not_found("promotion", promotion_id)
+        return promotion_resource(found[key])
+
+    @routes.get("/promotions/{promotion_id:uuid}/history", responses=documented(404))
+    async def get_promotion_history(
+        viewer: Viewer, promotion_id: PromotionId, limit: Limit = 200, cursor: Cursor = None
+    ) -> resources.Page[resources.HistoryEntry]:
+        """List a promotion's transitions and votes, oldest first."""
+        key = Key(viewer.organization_id, promotion_id)
+        after = 0 if cursor is None else read_cursor(cursor, int)[0]
+        async with database.begin() as connection:
+            found = await store.load(connection, [key], lock=False)
+            if key not in found:
+                raise not_found("promotion", promotion_id)
+            created_at = found[key].request.created_at
+            entries = await history.of_promotion(
+                connection, key, created_at=created_at, after=min(max(after, 0), 2**31 - 1), limit=limit + 1
+            )
+        following = write_cursor(entries[limit - 1].version) if len(entries) > limit else None
+        return resources.Page(items=[history_resource(entry) for entry in entries[:limit]], next_cursor=following)
+
+
+def _add_list(routes: APIRouter, database: Database) -> None:
+    @routes.get("/promotions")
+    async def list_promotions(
+        viewer: Viewer,
+        status: Annotated[PromotionStatus | None, Query()] = None,
+        agent_id: Annotated[Identifier | None, Query()] = None,
+        source_deployment_id: Annotated[Identifier | None, Query()] = None,
+        target_environment: Annotated[EnvironmentName | None, Query()] = None,
+        target_gateway_id: Annotated[Identifier | None, Query()] = None,
+        created_by: Annotated[Identifier | None, Query()] = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> resources.Page[resources.Promotion]:
+        """List promotions, newest first."""
+        given = {
+            "status": status,
+            "agent_id": agent_id,
+            "source_deployment_id": source_deployment_id,
+            "target_environment": target_environment,
+            "target_gateway_id": target_gateway_id,
+            "created_by": created_by,
+        }
+        filters = {name: str(value) for name, value in given.items() if value is not None}
+        async with database.begin() as connection:
+            found = await listing.page(
+                connection,
+                organization_id=viewer.organization_id,
+                filters=filters,
+                before=None if cursor is None else _place(cursor),
+                limit=limit + 1,
+            )
+        following = None
+        if len(found) > limit:
+            last = found[limit - 1].request
+            following = write_cursor(last.created_at, str(last.id))
+        return resources.Page(items=[promotion_resource(p) for p in found[:limit]], next_cursor=following)
+
+
+def _place(cursor: str) -> tuple[datetime, UUID]:
+    created_at, identifier = read_cursor(cursor, datetime, str)
+    try:
+        return created_at, UUID(identifier)
+    except ValueError:
+        raise invalid(
+            "query:/cursor", "invalid_cursor", "is not a cursor of this list", "pass next_cursor as you received it"
+        ) from None

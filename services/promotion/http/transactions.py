@@ -1,0 +1,42 @@
+"""Transactions of the HTTP side: run again after a collision, the relay woken after the commit."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+from services.platform.clock import Clock
+from services.platform.database import Database, is_conflict
+from services.platform.messaging.outbox import Outbox
+from services.promotion.store import Overtaken
+from services.promotion.work import Work
+
+ATTEMPTS = 3
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True, slots=True)
+class Transactions:
+    """Runs work on promotions, each piece in a transaction of its own."""
+
+    database: Database
+    outbox: Outbox
+    wake: Callable[[], None]
+    clock: Clock
+    redrive_after: timedelta
+
+    async def run(self, do: Callable[[Work], Awaitable[ResultT]]) -> ResultT:
+        """Run ``do`` and commit; it is run again, whole, when it collided with another transaction."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return await self._run_once(do)
+            except Exception as error:
+                if not (is_conflict(error) or isinstance(error, Overtaken)):
+                    raise
+        return await self._run_once(do)
+
+    async def _run_once(self, do: Callable[[Work], Awaitable[ResultT]]) -> ResultT:
+        async with self.database.begin() as connection:
+            result = await do(Work(connection, self.outbox, self.redrive_after, self.clock()))
+        self.wake()
+        return result
