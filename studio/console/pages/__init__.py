@@ -1,0 +1,1 @@
+"""One file a page: load through the API, make the view, render."""

@@ -1,0 +1,95 @@
+"""What waits for a person, and deciding on several at once."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from fastapi import Request as HttpRequest
+from fastapi import Response
+
+from studio.console.api import segment
+from studio.console.forms import read_form
+from studio.console.pages.routes import page_routes
+from studio.console.views import inbox
+from studio.console.views.explanation import Check, leaves
+from studio.console.views.words import counted
+from studio.console.visits import Visit, Visiting
+from studio.problems import ApiError
+
+routes = page_routes()
+
+# Each is explained, which is a call of its own.
+SHOWN = 10
+_WAITING = ("awaiting_approval", "conditions_unmet", "awaiting_execute")
+
+
+@routes.get("/inbox")
+async def show(visit: Visiting) -> Response:
+    """Show what waits: first what this person may decide, then the rest with what stands in the way."""
+    pages = await asyncio.gather(
+        *(visit.api.get("/promotions", {"status_reason": reason, "limit": SHOWN}) for reason in _WAITING)
+    )
+    to_approve, unmet, to_execute = (page["items"] for page in pages)
+    found = [*to_approve, *(promotion for promotion in unmet if promotion["status"] == "pending")]
+    requests = await _requests(visit, found)
+    return await visit.page(
+        "inbox.html",
+        mine=[request for request in requests if request.is_mine],
+        others=[request for request in requests if not request.is_mine],
+        to_execute=to_execute,
+        more=any(page["next_cursor"] for page in pages),
+    )
+
+
+async def _requests(visit: Visit, promotions: list[Any]) -> list[inbox.Request]:
+    agents = sorted({promotion["agent_id"] for promotion in promotions})
+    slots, *checks = await asyncio.gather(
+        _slots(visit, agents), *(checks_of(visit, promotion["id"]) for promotion in promotions)
+    )
+    return [
+        inbox.request(visit.principal, promotion, slots=slots.get(promotion["agent_id"], []), checks=shown)
+        for promotion, shown in zip(promotions, checks, strict=True)
+    ]
+
+
+async def _slots(visit: Visit, agents: list[str]) -> dict[str, Any]:
+    if not agents:
+        return {}
+    page = await visit.api.get("/board", {"agent_id": agents, "limit": len(agents)})
+    return {agent["agent_id"]: agent["slots"] for agent in page["items"]}
+
+
+async def checks_of(visit: Visit, promotion_id: str) -> list[Check]:
+    """Give the conditions of a promotion, one line each."""
+    explanation = await visit.api.get(f"/promotions/{segment(promotion_id)}/explain")
+    return [leaf for rule in explanation["rules"] for leaf in leaves(rule["tree"], visit.now)]
+
+
+@routes.post("/inbox/{decision}")
+async def decide(visit: Visiting, request: HttpRequest, decision: str) -> Response:
+    """Approve or reject everything that is checked; say what came of each."""
+    form = await read_form(request)
+    chosen = form.all("promotion")
+    if decision not in {"approve", "reject"} or not chosen:
+        return visit.go("/inbox", "Nothing was chosen. Check what you want to decide on first.", "trouble")
+    body = {"reason": form.text("reason")} if decision == "reject" else {}
+    answers = await asyncio.gather(
+        *(visit.api.send("POST", f"/promotions/{segment(chosen_id)}/{decision}", body) for chosen_id in chosen),
+        return_exceptions=True,
+    )
+    return visit.go("/inbox", *_told(decision, answers))
+
+
+def _told(decision: str, answers: Iterable[Any]) -> tuple[str, Any]:
+    done, refused = 0, []
+    for answer in answers:
+        if isinstance(answer, ApiError):
+            refused.append(str(answer))
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            done += 1
+    said = f"Your vote to {decision} is recorded for {counted(done, 'promotion')}."
+    if not refused:
+        return said, "done"
+    return f"{said} Not for {counted(len(refused), 'other')}: {'; '.join(dict.fromkeys(refused))}", "trouble"

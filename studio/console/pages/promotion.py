@@ -1,0 +1,90 @@
+"""Promotions: the list, one with its whole story, and the commands on it."""
+
+import asyncio
+from urllib.parse import urlencode
+
+from fastapi import Request, Response
+
+from schemas.vocabulary import PromotionStatus
+from studio.console.api import segment
+from studio.console.forms import Form, read_form
+from studio.console.pages.routes import page_routes
+from studio.console.security import local_path
+from studio.console.views import inbox, permissions
+from studio.console.views.commands import told
+from studio.console.views.explanation import tree
+from studio.console.views.timeline import moments
+from studio.console.visits import Visiting
+from studio.problems import ApiError
+
+routes = page_routes()
+
+SHOWN = 25
+_COMMANDS = frozenset({"approve", "reject", "cancel", "execute"})
+
+
+@routes.get("/promotions")
+async def list_all(
+    visit: Visiting, status: str = "", agent_id: str = "", target_environment: str = "", cursor: str = ""
+) -> Response:
+    """List promotions, newest first; the filter is in the address."""
+    kept = {"status": status, "agent_id": agent_id, "target_environment": target_environment}
+    environments, page = await asyncio.gather(
+        visit.api.get("/environments"), visit.api.get("/promotions", {**kept, "cursor": cursor, "limit": SHOWN})
+    )
+    following = page["next_cursor"] and "/promotions?" + urlencode(
+        {**{name: value for name, value in kept.items() if value}, "cursor": page["next_cursor"]}
+    )
+    return await visit.page(
+        "promotions.html",
+        promotions=page["items"],
+        environments=environments["names"],
+        statuses=[str(known) for known in PromotionStatus],
+        kept=kept,
+        following=following,
+    )
+
+
+@routes.get("/promotions/{promotion_id}")
+async def show(visit: Visiting, promotion_id: str) -> Response:
+    """Show one promotion: where it stands, why, what can be done, what happened."""
+    path = f"/promotions/{segment(promotion_id)}"
+    promotion, history, explanation = await asyncio.gather(
+        visit.api.get(path), visit.api.get(f"{path}/history"), visit.api.get(f"{path}/explain")
+    )
+    principal = visit.principal
+    return await visit.page(
+        "promotion.html",
+        promotion=promotion,
+        votes=inbox.votes(promotion),
+        trees=[(rule, [tree(rule["tree"], visit.now)]) for rule in explanation["rules"]],
+        summary=explanation.get("summary", ""),
+        timeline=moments(history["items"]),
+        why_not={
+            "approve": permissions.why_not_approve(principal, promotion),
+            "reject": permissions.why_not_reject(principal, promotion),
+            "cancel": permissions.why_not_cancel(principal, promotion),
+            "execute": permissions.why_not_execute(principal, promotion),
+        },
+    )
+
+
+@routes.post("/promotions/{promotion_id}/{command}")
+async def act(visit: Visiting, request: Request, promotion_id: str, command: str) -> Response:
+    """Carry out a command and go back to where it was given; say what came of it."""
+    form = await read_form(request)
+    back = local_path(form.text("back") or f"/promotions/{segment(promotion_id)}")
+    if command not in _COMMANDS:
+        return visit.go(back, "There is no such command.", "trouble")
+    try:
+        promotion = await visit.api.send("POST", f"/promotions/{segment(promotion_id)}/{command}", _body(command, form))
+    except ApiError as error:
+        return visit.go(back, str(error), "trouble")
+    return visit.go(back, told(command, promotion))
+
+
+def _body(command: str, form: Form) -> dict[str, object]:
+    reason = form.text("reason")
+    if command == "approve" and form.checked("override_conditions"):
+        return {"override_conditions": True, "reason": reason}
+    return {"reason": reason} if command == "reject" or (command == "cancel" and reason) else {}

@@ -1,0 +1,50 @@
+"""A stand-in for the API under the console's pages: answers what it is given, notes what it is asked."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from schemas.vocabulary import Role
+from services.platform.grants import Grants
+from services.platform.identity import Principal
+from studio.console.app import console_router
+from studio.console.visits import signed_in
+from tests.unit.console.examples import NOW
+
+APPROVER = Principal("acme", "alice", Grants.of(Role.APPROVER, Role.REQUESTER), "key-1")
+
+
+class _Keys:
+    database = None
+
+    @staticmethod
+    def clock() -> Any:
+        return NOW
+
+
+class StandIn:
+    """``answers`` maps a path below /api/v1 to its body, or to (status, body)."""
+
+    def __init__(self, answers: dict[str, Any], principal: Principal = APPROVER) -> None:
+        self.answers: dict[str, Any] = {
+            "/environments": {"names": ["development", "staging", "production"]},
+            "/promotions": {"items": [], "next_cursor": None},
+            "/board": {"items": [], "next_cursor": None},
+            **answers,
+        }
+        self.asked: list[tuple[str, str, Any]] = []
+        self.app = FastAPI()
+        self.app.state.key_ring = _Keys()
+        self.app.dependency_overrides[signed_in] = lambda: principal
+        self.app.add_api_route("/api/v1/{path:path}", self._answer, methods=["GET", "POST", "PUT", "DELETE"])
+        self.app.include_router(console_router())
+
+    async def _answer(self, path: str, request: Request) -> JSONResponse:
+        body = await request.json() if await request.body() else None
+        self.asked.append((request.method, f"/{path}", body))
+        answer = self.answers.get(f"/{path}", (404, {"type": "not_found", "detail": f"there is no {path}"}))
+        status, content = answer if isinstance(answer, tuple) else (200, answer)
+        if callable(content):
+            content = content(request)
+        return JSONResponse(content, status)
