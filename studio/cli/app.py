@@ -41,6 +41,7 @@ _COMMANDS = (
     (LOCAL, "gateway", "local:gateway", "Run a reference gateway."),
     (OPERATING, "run", "operating:run", "Run one service in the foreground."),
     (OPERATING, "migrate", "operating:migrate", "Bring the database up to date."),
+    (OPERATING, "topics", "operating:topics", "Create the Kafka topics that are missing."),
     (OPERATING, "token", "tokens:app", "API keys, directly on the database: create, list, revoke."),
 )
 for group, name, place, line in _COMMANDS:

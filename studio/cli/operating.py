@@ -1,4 +1,4 @@
-"""Commands for whoever runs the system: run, migrate."""
+"""Commands for whoever runs the system: run, migrate, topics."""
 
 import os
 from typing import Literal
@@ -31,3 +31,22 @@ def migrate() -> None:
         raise UsageError("DATABASE_URL is not set; set it to the owner's address of the database: postgresql://…")
     apply(url)
     note("the database is up to date")
+
+
+def topics() -> None:
+    """Create the topics that are missing at KAFKA_BOOTSTRAP_SERVERS; those that exist are left as they are.
+
+    PROMOTION_KAFKA_PARTITIONS and PROMOTION_KAFKA_REPLICATION_FACTOR say how, as for the services.
+    """
+    from schemas.topics import all_topics
+    from services.platform.settings import load_settings
+    from studio.local.kafka_admin import create_topics
+
+    settings = load_settings()
+    create_topics(
+        settings.bootstrap_servers(),
+        all_topics(),
+        partitions=settings.kafka_partitions,
+        replication_factor=settings.kafka_replication_factor,
+    )
+    note("the topics are there")

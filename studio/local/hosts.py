@@ -16,7 +16,6 @@ import aiohttp
 
 from services.platform.migrate import SchemaOutdated
 from services.platform.process import CannotListen
-from services.platform.settings import ConfigurationError
 from studio.local.lifeline import Lifeline
 from studio.local.members import Member, Runnable
 from studio.local.processes import died
@@ -112,10 +111,13 @@ class _Task:
         while not self._stopping.is_set():
             try:
                 self._runnable = self.member.build()
+            except Exception as error:  # noqa: BLE001 - building touches no network, so that it fails for good
+                self._give_up(error)
+                return
+            try:
                 await self._runnable.run(self._stopping)
-            except (ConfigurationError, SchemaOutdated, CannotListen) as error:
-                self._unusable = error
-                self._say(f"{self.member.name} cannot run: {error}")
+            except (SchemaOutdated, CannotListen) as error:
+                self._give_up(error)
                 return
             except Exception as error:  # noqa: BLE001 - whatever a member dies of, the others go on
                 reason = f"{type(error).__name__}: {error}"
@@ -126,6 +128,10 @@ class _Task:
                 self._say(f"{self.member.name} ended ({reason}); starting it again")
                 await _pause(deaths, self._stopping)
                 deaths += 1
+
+    def _give_up(self, error: Exception) -> None:
+        self._unusable = error
+        self._say(f"{self.member.name} cannot run: {type(error).__name__}: {error}")
 
 
 class ProcessHost:

@@ -31,12 +31,23 @@ def answering_brokers(bootstrap: str) -> int:
         return 0
 
 
-def create_topics(bootstrap: str, names: Iterable[str], *, partitions: int, timeout_seconds: float = 30.0) -> None:
-    """Create the topics that are missing, and return when each partition of all has a leader. Raises TopicError."""
+def create_topics(
+    bootstrap: str,
+    names: Iterable[str],
+    *,
+    partitions: int,
+    replication_factor: int = -1,
+    timeout_seconds: float = 30.0,
+) -> None:
+    """Create the topics that are missing, and return when each partition of all has a leader. Raises TopicError.
+
+    A `replication_factor` of -1 leaves it to the cluster.
+    """
     client = AdminClient({**_QUIET, "bootstrap.servers": bootstrap})
     wanted = list(names)
     asked = client.create_topics(
-        [NewTopic(name, num_partitions=partitions) for name in wanted], request_timeout=timeout_seconds
+        [NewTopic(name, num_partitions=partitions, replication_factor=replication_factor) for name in wanted],
+        request_timeout=timeout_seconds,
     )
     for name, answer in asked.items():
         try:
