@@ -11,7 +11,7 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.platform.http.preferences import preferred_wait_seconds
+from services.platform.http.preferences import wait_seconds
 from services.platform.http.problems import Problem, from_failure, unavailable
 
 # A server that hangs is answered for before callers give up; a wait that was asked for comes on top.
@@ -145,7 +145,7 @@ def _refusal(scope: Scope) -> Problem | None:
 def _wait_seconds(scope: Scope) -> float:
     if scope["method"] != "POST":
         return 0.0
-    return preferred_wait_seconds(_header(scope, b"prefer").decode("latin-1"))
+    return float(wait_seconds(_header(scope, b"prefer").decode("latin-1")))
 
 
 def _body_too_large() -> Problem:

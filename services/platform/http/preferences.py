@@ -3,10 +3,10 @@
 import re
 
 MAX_WAIT_SECONDS = 60
-_WAIT = re.compile(r"(?:^|[,;\s])wait=\"?([0-9]{1,4})\"?(?=$|[,;\s])", re.IGNORECASE | re.ASCII)
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])", re.IGNORECASE | re.ASCII)
 
 
-def preferred_wait_seconds(prefer: str | None) -> float:
-    """Read ``wait`` from a Prefer header, at most MAX_WAIT_SECONDS; 0 where there is none that can be read."""
+def wait_seconds(prefer: str | None) -> int:
+    """Read ``Prefer: wait=N``, at most MAX_WAIT_SECONDS; nothing, and what cannot be read, is no wait."""
     found = _WAIT.search(prefer or "")
-    return float(min(int(found[1]), MAX_WAIT_SECONDS)) if found else 0.0
+    return min(int(found[1]), MAX_WAIT_SECONDS) if found else 0

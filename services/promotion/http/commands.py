@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Depends, Response
 from schemas import resources
 from schemas.vocabulary import Decision, PromotionStatus, Role
 from services.platform.http.authentication import require_in, requires
+from services.platform.http.preferences import wait_seconds
 from services.platform.http.problems import Problem, documented, invalid, not_found
 from services.platform.identity import Principal
 from services.promotion import commanding
@@ -16,7 +17,7 @@ from services.promotion.domain.commands import NotApproved, NotYours, OwnPromoti
 from services.promotion.domain.lifecycle import Transition
 from services.promotion.domain.promotion import Cause, Key, Promotion, Vote
 from services.promotion.http.creation import PreferHeader
-from services.promotion.http.headers import require_own, wait_seconds
+from services.promotion.http.headers import require_own
 from services.promotion.http.reading import PromotionId
 from services.promotion.http.transactions import Transactions
 from services.promotion.http.watch import Watch

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from schemas import resources
 from schemas.vocabulary import Role
 from services.platform.http.authentication import require_in, requires
+from services.platform.http.preferences import wait_seconds
 from services.platform.http.problems import Problem, documented, field_error
 from services.platform.identity import Principal
 from services.promotion import creation
@@ -19,7 +20,7 @@ from services.promotion.creation import Created, Creation, Ineligible, KeyReused
 from services.promotion.domain.eligibility import Asked
 from services.promotion.domain.lifecycle import EVALUATING
 from services.promotion.domain.promotion import Promotion
-from services.promotion.http.headers import idempotency_key, require_own, traceparent, wait_seconds
+from services.promotion.http.headers import idempotency_key, require_own, traceparent
 from services.promotion.http.transactions import Transactions
 from services.promotion.http.watch import Watch
 from services.promotion.present import promotion_resource

@@ -5,17 +5,9 @@ import re
 from services.platform.http.problems import Problem, field_error, invalid
 from services.platform.identity import Principal
 
-MAX_WAIT_SECONDS = 60
 MAX_KEY_CHARACTERS = 255
-_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])", re.IGNORECASE | re.ASCII)
 _KEY = re.compile(r"[ -~]+", re.ASCII)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
-
-
-def wait_seconds(prefer: str | None) -> int:
-    """Read ``Prefer: wait=N``; nothing, and what cannot be read, is no wait, as RFC 7240 has it."""
-    found = _WAIT.search(prefer or "")
-    return min(int(found[1]), MAX_WAIT_SECONDS) if found else 0
 
 
 def idempotency_key(given: str | None) -> str | None:
