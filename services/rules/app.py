@@ -8,6 +8,7 @@ from services.platform.service import Loop, Service
 from services.platform.settings import Settings
 from services.rules.consumer import subscriptions
 from services.rules.handlers.confirm import Confirmation
+from services.rules.handlers.intake import Intake
 from services.rules.handlers.recheck import Lookout
 from services.rules.handlers.requests import RequestDesk
 from services.rules.store.rule_books import RuleBooks
@@ -30,7 +31,7 @@ def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
     return Service(
         SCHEMA,
         settings=settings,
-        subscriptions=subscriptions(desk),
+        subscriptions=subscriptions(desk, Intake(books=books)),
         loops=[Loop("rules lookout", lookout.step), Loop("rules confirmation", confirmation.step)],
         database=database,
         outbox=outbox,

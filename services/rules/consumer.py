@@ -2,13 +2,15 @@
 
 from schemas import topics
 from services.platform.messaging.consumer import Subscription
-from services.rules.handlers.announcements import take_announcements
+from services.rules.handlers.intake import Intake
 from services.rules.handlers.requests import RequestDesk
 
 
-def subscriptions(desk: RequestDesk) -> list[Subscription]:
+def subscriptions(desk: RequestDesk, intake: Intake) -> list[Subscription]:
     """List what the service consumes."""
     return [
         Subscription(topics.PROMOTION_REQUESTED, desk.take),
-        Subscription(topics.DEPLOYMENT_COMPLETED, take_announcements),
+        Subscription(topics.DEPLOYMENT_COMPLETED, intake.take_announcements),
+        Subscription(topics.TESTS_COMPLETED, intake.take),
+        Subscription(topics.METRICS_OBSERVED, intake.take),
     ]

@@ -5,7 +5,7 @@ in between repeats the batch, so what a subscription applies has to be guarded a
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,6 +40,17 @@ class Unprocessable(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class SomeUnprocessable(Exception):
+    """Several events of one batch cannot be accepted; ``refused`` says why, by their place in the batch.
+
+    The rest of the batch is applied anew without them.
+    """
+
+    def __init__(self, refused: Mapping[int, Unprocessable]) -> None:
+        super().__init__(f"{len(refused)} events of the batch cannot be accepted")
+        self.refused = dict(refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,10 @@ class BatchProcessor:
     async def _apply_or_park(self, received: Sequence[_Received], letters: Sequence[DeadLetter]) -> None:
         try:
             await self._in_one_transaction(received, letters)
+        except SomeUnprocessable as error:
+            refused = [self._letter(received[place].record, reason) for place, reason in error.refused.items()]
+            rest = [item for place, item in enumerate(received) if place not in error.refused]
+            await self._apply_or_park(rest, [*letters, *refused])
         except Exception as error:
             if not received or not is_permanent(error):
                 raise

@@ -1,6 +1,5 @@
 """Rules + facts + now → what becomes of a request: an evaluation to be published, or a wait for its deployment."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +9,8 @@ from services.rules.domain.decision import decide
 from services.rules.domain.evaluated import Target, decided, refused
 from services.rules.domain.facts import Facts
 from services.rules.domain.request import Eligible, Refused, Request, Unseen, examine
-from services.rules.domain.rule import Rule, rules_of_hop
+from services.rules.domain.rule import Rule
+from services.rules.domain.rule_book import RuleBook
 from services.rules.domain.surroundings import Surroundings
 from services.rules.domain.verdict import judge
 
@@ -42,14 +42,12 @@ class Evaluation:
     event: Event
 
 
-def prepare(request: Request, rules: Iterable[Rule], surroundings: Surroundings) -> Ready | Refused | Unseen:
+def prepare(request: Request, book: RuleBook, surroundings: Surroundings) -> Ready | Refused | Unseen:
     """Find the rules of the request's hop that were in force when it was created, and what it is about."""
     deployment = surroundings.deployment(request.organization_id, request.source_deployment_id)
     applying: tuple[Rule, ...] = ()
     if deployment is not None:
-        applying = rules_of_hop(
-            rules, source=deployment.environment, target=request.target_environment, at=request.created_at
-        )
+        applying = book.in_force((deployment.environment, request.target_environment), request.created_at)
     answer = examine(request, applying, surroundings)
     if not isinstance(answer, Eligible):
         return answer

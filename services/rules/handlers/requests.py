@@ -14,8 +14,9 @@ from schemas.vocabulary import Origin
 from services.platform.messaging.outbox import Outbox
 from services.rules.domain.evaluation import Evaluation, Ready, evaluate_request, prepare, refuse_request
 from services.rules.domain.facts import Facts
+from services.rules.domain.promotion import Promotion
 from services.rules.domain.request import Refused, Request, Unseen
-from services.rules.store.promotions import Promotion, promotions_by_id
+from services.rules.store.promotions import promotions_by_id
 from services.rules.store.rechecks import Cause, Recheck, add_rechecks
 from services.rules.store.requests import insert_evaluated, insert_held, latest_records
 from services.rules.store.rule_books import RuleBooks

@@ -1,8 +1,6 @@
 """What the promotion service publishes of promotions; read, never written."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.vocabulary import Origin, PromotionStatus, StatusReason
+from services.rules.domain.promotion import Promotion
 
 _COLUMNS = (
     "p.organization_id, p.promotion_id, p.agent_id, p.source_deployment_id, p.source_environment, "
@@ -21,39 +20,11 @@ _BY_ID = text(
     f"SELECT {_COLUMNS} FROM unnest(cast(:organizations AS text[]), cast(:ids AS uuid[])) AS i(organization_id, id) "  # noqa: S608
     "JOIN promotion.published_promotion p ON p.organization_id = i.organization_id AND p.promotion_id = i.id"
 )
-_ENDED = frozenset({PromotionStatus.COMPLETED, PromotionStatus.FAILED, PromotionStatus.REJECTED})
-_BEGUN = frozenset({StatusReason.EXECUTING, StatusReason.RETRYING})
-
-
-@dataclass(frozen=True, slots=True)
-class Promotion:
-    """A promotion as it is published."""
-
-    organization_id: str
-    promotion_id: UUID
-    agent_id: str
-    source_deployment_id: str
-    source_environment: str | None
-    target_gateway_id: str | None
-    target_environment: str
-    deployment_version: str | None
-    digest: str | None
-    origin: Origin
-    status: PromotionStatus
-    status_reason: StatusReason
-    status_message: str
-    evaluation_number: int | None
-    required_approvers: int | None
-    approvals: int
-    rejected_by_person: bool
-    created_by: str
-    created_at: datetime
-    completed_at: datetime | None
-
-    @property
-    def is_settled(self) -> bool:
-        """Tell whether no evaluation can move it any more: it ended, or began to execute."""
-        return self.status in _ENDED or self.status_reason in _BEGUN
+_OF_AGENTS = text(
+    f"SELECT {_COLUMNS} FROM unnest(cast(:organizations AS text[]), cast(:agents AS text[]), "  # noqa: S608
+    "cast(:targets AS text[])) AS i(organization_id, agent_id, target_environment) "
+    "JOIN promotion.published_promotion p USING (organization_id, agent_id, target_environment)"
+)
 
 
 async def promotions_by_id(
@@ -66,6 +37,29 @@ async def promotions_by_id(
         _BY_ID, {"organizations": [key[0] for key in keys], "ids": [key[1] for key in keys]}
     )
     return {(row.organization_id, row.promotion_id): promotion_of(row) for row in rows}
+
+
+async def promotions_of_agents(
+    connection: AsyncConnection, keys: Collection[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], list[Promotion]]:
+    """Give the promotions of these (organization, agent, target environment)."""
+    if not keys:
+        return {}
+    ordered = sorted(keys)
+    rows = await connection.execute(
+        _OF_AGENTS,
+        {
+            "organizations": [key[0] for key in ordered],
+            "agents": [key[1] for key in ordered],
+            "targets": [key[2] for key in ordered],
+        },
+    )
+    found: dict[tuple[str, str, str], list[Promotion]] = {}
+    for row in rows:
+        promotion = promotion_of(row)
+        key = (promotion.organization_id, promotion.agent_id, promotion.target_environment)
+        found.setdefault(key, []).append(promotion)
+    return found
 
 
 def promotion_of(row: Any) -> Promotion:

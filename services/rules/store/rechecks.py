@@ -20,6 +20,8 @@ class Cause(StrEnum):
     RULE = "rule"
     HOLD = "hold"
     CLOCK = "clock"
+    # Something changed with another deployment that rules compare this one with.
+    NEIGHBOUR = "neighbour"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Recheck:
     attempts: int = 0
     gateway_id: str | None = None
     deployed_at: datetime | None = None
+    # The fields whose facts changed; None where everything has to be looked at.
+    fields: frozenset[str] | None = None
     id: int | None = None
 
     @property
@@ -42,13 +46,15 @@ class Recheck:
 
 
 _INSERT = text(
-    "INSERT INTO rules.recheck (organization_id, deployment_id, cause, due_at, attempts, gateway_id, deployed_at) "
+    "INSERT INTO rules.recheck (organization_id, deployment_id, cause, due_at, attempts, gateway_id, deployed_at, "
+    "fields) "
     "SELECT * FROM unnest(cast(:organizations AS text[]), cast(:ids AS text[]), cast(:causes AS text[]), "
     "cast(:due AS timestamptz[]), cast(:attempts AS int[]), cast(:gateways AS text[]), "
-    "cast(:deployed AS timestamptz[]))"
+    "cast(:deployed AS timestamptz[]), cast(:fields AS text[]))"
 )
 _DUE = text(
-    "SELECT id, organization_id, deployment_id, cause, due_at, attempts, gateway_id, deployed_at FROM rules.recheck "
+    "SELECT id, organization_id, deployment_id, cause, due_at, attempts, gateway_id, deployed_at, fields "
+    "FROM rules.recheck "
     "WHERE due_at <= :now ORDER BY due_at, id LIMIT :limit FOR UPDATE SKIP LOCKED"
 )
 _DUE_BY_CLOCK = text(
@@ -71,6 +77,19 @@ _SCHEDULE = text(
     "WHERE w.organization_id = i.organization_id AND w.deployment_id = i.deployment_id "
     "AND w.next_check_at IS DISTINCT FROM i.next_check_at"
 )
+_HASTEN = text(
+    "UPDATE rules.watch w SET next_check_at = least(w.next_check_at, i.next_check_at) FROM unnest("
+    "cast(:organizations AS text[]), cast(:ids AS text[]), cast(:instants AS timestamptz[])) "
+    "AS i(organization_id, deployment_id, next_check_at) "
+    "WHERE w.organization_id = i.organization_id AND w.deployment_id = i.deployment_id "
+    "AND (w.next_check_at IS NULL OR i.next_check_at < w.next_check_at)"
+)
+_AFTER_RULE_CHANGE = text(
+    "INSERT INTO rules.recheck (organization_id, deployment_id, cause, due_at, attempts) "
+    "SELECT organization_id, deployment_id, 'rule', cast(:now AS timestamptz) + n * interval '0.5 ms', 0 FROM ("
+    "SELECT organization_id, deployment_id, row_number() OVER () AS n FROM inventory.published_deployment "
+    "WHERE organization_id = :organization_id AND environment = :environment AND status = 'active') d"
+)
 _NEXT = text(
     "SELECT least((SELECT min(due_at) FROM rules.recheck), "
     "(SELECT min(next_check_at) FROM rules.watch WHERE next_check_at IS NOT NULL))"
@@ -90,6 +109,7 @@ async def add_rechecks(connection: AsyncConnection, rechecks: Sequence[Recheck])
                 "attempts": [each.attempts for each in rechecks],
                 "gateways": [each.gateway_id for each in rechecks],
                 "deployed": [each.deployed_at for each in rechecks],
+                "fields": [None if each.fields is None else " ".join(sorted(each.fields)) for each in rechecks],
             },
         )
 
@@ -119,15 +139,25 @@ async def take(connection: AsyncConnection, rechecks: Sequence[Recheck]) -> None
 async def schedule(connection: AsyncConnection, instants: Mapping[DeploymentKey, datetime | None]) -> None:
     """Set when the clock alone is the next reason to look at locked deployments; None for never."""
     if instants:
-        ordered = sorted(instants)
-        await connection.execute(
-            _SCHEDULE,
-            {
-                "organizations": [key[0] for key in ordered],
-                "ids": [key[1] for key in ordered],
-                "instants": [instants[key] for key in ordered],
-            },
-        )
+        await connection.execute(_SCHEDULE, _instants(instants))
+
+
+async def hasten(connection: AsyncConnection, instants: Mapping[DeploymentKey, datetime]) -> None:
+    """Look at locked deployments by the clock no later than given."""
+    if instants:
+        await connection.execute(_HASTEN, _instants(instants))
+
+
+async def recheck_environment(
+    connection: AsyncConnection, organization_id: str, environment: str, *, now: datetime
+) -> None:
+    """Ask for every active deployment of an environment to be looked at, because a rule changed.
+
+    They are due one after the other, so that what else happens finds its place among them.
+    """
+    await connection.execute(
+        _AFTER_RULE_CHANGE, {"organization_id": organization_id, "environment": environment, "now": now}
+    )
 
 
 async def next_due(connection: AsyncConnection) -> datetime | None:
@@ -144,6 +174,15 @@ async def _lock_deployments(connection: AsyncConnection, keys: Collection[Deploy
     return {(row.organization_id, row.deployment_id) for row in rows}
 
 
+def _instants(instants: Mapping[DeploymentKey, datetime | None]) -> dict[str, list[Any]]:
+    ordered = sorted(instants)
+    return {
+        "organizations": [key[0] for key in ordered],
+        "ids": [key[1] for key in ordered],
+        "instants": [instants[key] for key in ordered],
+    }
+
+
 def _recheck(row: Any) -> Recheck:
     return Recheck(
         organization_id=row.organization_id,
@@ -153,5 +192,6 @@ def _recheck(row: Any) -> Recheck:
         attempts=row.attempts,
         gateway_id=row.gateway_id,
         deployed_at=row.deployed_at,
+        fields=None if row.fields is None else frozenset(row.fields.split()),
         id=row.id,
     )

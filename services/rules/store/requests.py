@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import topics
 from schemas.cloudevents import EncodedRecord, encode
-from schemas.vocabulary import Origin
+from schemas.vocabulary import ConditionsResult, Origin
 from services.platform.messaging.outbox import dump_headers, load_headers
 from services.rules.domain.evaluated import Target
 from services.rules.domain.evaluation import Evaluation
@@ -31,6 +31,9 @@ class KeptRequest:
     watching: bool
     target: Target
     snapshot: tuple[tuple[UUID, int], ...]
+    # What the latest evaluation said.
+    conditions: ConditionsResult | None
+    holds_until: datetime | None
 
 
 _KEYS = "unnest(cast(:organizations AS text[]), cast(:ids AS uuid[])) AS i(organization_id, promotion_id)"
@@ -74,18 +77,29 @@ _INSERT_EVALUATIONS = text(
     "cast(:summaries AS text[]), cast(:holds AS timestamptz[]), cast(:headers AS text[]), cast(:values AS bytea[]))"
 )
 _WAITING = text(
-    f"SELECT {', '.join('r.' + name.strip() for name in _REQUEST_COLUMNS.split(','))} FROM unnest("  # noqa: S608
+    f"SELECT {', '.join('r.' + name for name in _REQUEST_COLUMNS.split(', '))}, e.conditions, e.holds_until "  # noqa: S608
+    "FROM unnest("
     "cast(:organizations AS text[]), cast(:ids AS text[])) AS i(organization_id, deployment_id) "
     "JOIN rules.request r ON r.organization_id = i.organization_id AND r.source_deployment_id = i.deployment_id "
-    "AND (r.hold_until IS NOT NULL OR r.watching) ORDER BY r.organization_id, r.promotion_id FOR UPDATE OF r"
+    "AND (r.hold_until IS NOT NULL OR r.watching) LEFT JOIN rules.evaluation e "
+    "ON e.organization_id = r.organization_id AND e.promotion_id = r.promotion_id AND e.number = r.latest_number "
+    "ORDER BY r.organization_id, r.promotion_id FOR UPDATE OF r"
+)
+_WATCHED = text(
+    "SELECT DISTINCT r.organization_id, r.source_deployment_id FROM unnest(cast(:organizations AS text[]), "
+    "cast(:ids AS text[])) AS i(organization_id, deployment_id) "
+    "JOIN rules.request r ON r.organization_id = i.organization_id AND r.source_deployment_id = i.deployment_id "
+    "AND (r.hold_until IS NOT NULL OR r.watching)"
 )
 _UNWATCH = text(
     f"UPDATE rules.request r SET watching = false FROM {_KEYS} "  # noqa: S608
     "WHERE r.organization_id = i.organization_id AND r.promotion_id = i.promotion_id"
 )
 _ONE = text(
-    f"SELECT {_REQUEST_COLUMNS} FROM rules.request "  # noqa: S608
-    "WHERE organization_id = :organization_id AND promotion_id = :promotion_id"
+    f"SELECT {', '.join('r.' + name for name in _REQUEST_COLUMNS.split(', '))}, e.conditions, e.holds_until "  # noqa: S608
+    "FROM rules.request r LEFT JOIN rules.evaluation e "
+    "ON e.organization_id = r.organization_id AND e.promotion_id = r.promotion_id AND e.number = r.latest_number "
+    "WHERE r.organization_id = :organization_id AND r.promotion_id = :promotion_id"
 )
 
 
@@ -161,6 +175,17 @@ async def lock_waiting(connection: AsyncConnection, deployments: Collection[tupl
         _WAITING, {"organizations": [each[0] for each in ordered], "ids": [each[1] for each in ordered]}
     )
     return [_kept(row) for row in rows]
+
+
+async def watched_deployments(
+    connection: AsyncConnection, deployments: Collection[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Give those of ``deployments`` for which a request waits."""
+    ordered = sorted(deployments)
+    rows = await connection.execute(
+        _WATCHED, {"organizations": [each[0] for each in ordered], "ids": [each[1] for each in ordered]}
+    )
+    return {(row.organization_id, row.source_deployment_id) for row in rows}
 
 
 async def stop_watching(connection: AsyncConnection, keys: Collection[Key]) -> None:
@@ -258,4 +283,6 @@ def _kept(row: Any) -> KeptRequest:
         watching=row.watching,
         target=Target(row.source_environment, row.target_gateway_id, row.deployment_version, row.digest),
         snapshot=tuple((UUID(identifier), version) for identifier, version in json.loads(row.snapshot)),
+        conditions=None if row.conditions is None else ConditionsResult(row.conditions),
+        holds_until=row.holds_until,
     )

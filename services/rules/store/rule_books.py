@@ -6,19 +6,20 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.rules.domain.rule import Rule
+from services.rules.domain.rule_book import RuleBook
 from services.rules.store.rules import revisions, rules_since
 
 # Versions that ended longer ago are read when a request asks for them.
 REMEMBERED = timedelta(hours=1)
 MOST_ORGANIZATIONS = 1_000
+_EMPTY = RuleBook()
 
 
 @dataclass(frozen=True, slots=True)
 class _Book:
     revision: int
     complete_since: datetime
-    rules: tuple[Rule, ...]
+    rules: RuleBook
 
 
 class RuleBooks:
@@ -27,9 +28,7 @@ class RuleBooks:
     def __init__(self) -> None:
         self._books: dict[str, _Book] = {}
 
-    async def open(
-        self, connection: AsyncConnection, needed_since: Mapping[str, datetime]
-    ) -> dict[str, tuple[Rule, ...]]:
+    async def open(self, connection: AsyncConnection, needed_since: Mapping[str, datetime]) -> dict[str, RuleBook]:
         """Give, for each organization, the versions in force at the instant given for it or after."""
         current = await revisions(connection, sorted(needed_since))
         stale = {
@@ -42,9 +41,9 @@ class RuleBooks:
             stale = {organization_id: needed_since[organization_id] - REMEMBERED for organization_id in current}
         if stale:
             for organization_id, rules in (await rules_since(connection, stale)).items():
-                self._books[organization_id] = _Book(current[organization_id], stale[organization_id], tuple(rules))
+                self._books[organization_id] = _Book(current[organization_id], stale[organization_id], RuleBook(rules))
         return {
-            organization_id: self._books[organization_id].rules if organization_id in current else ()
+            organization_id: self._books[organization_id].rules if organization_id in current else _EMPTY
             for organization_id in needed_since
         }
 

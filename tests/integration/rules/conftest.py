@@ -19,8 +19,8 @@ from schemas.vocabulary import DeploymentOutcome
 from services.platform.database import Database, driver_url
 from services.platform.messaging.outbox import Outbox, load_headers
 from services.rules.domain.rule import Rule
-from services.rules.handlers.announcements import take_announcements
 from services.rules.handlers.confirm import Confirmation
+from services.rules.handlers.intake import Intake
 from services.rules.handlers.recheck import Lookout
 from services.rules.handlers.requests import RequestDesk
 from services.rules.handlers.rules import create_rule
@@ -44,6 +44,7 @@ class World:
     database: Database
     owner: Any
     desk: RequestDesk
+    intake: Intake
     lookout: Lookout
     confirmation: Confirmation
     now: datetime = START
@@ -128,7 +129,7 @@ class World:
 
     async def announce(self, *events: Event) -> None:
         async with self.database.begin() as connection:
-            await take_announcements(connection, events, self.now)
+            await self.intake.take_announcements(connection, events, self.now)
 
     async def look(self) -> None:
         while await self.lookout.step() == 0.0:
@@ -219,6 +220,7 @@ async def world(database: str) -> AsyncIterator[World]:
         database=own,
         owner=owner,
         desk=desk,
+        intake=Intake(books=books),
         lookout=Lookout(database=own, desk=desk, books=books, clock=lambda: made.now, hold_seconds=HOLD_SECONDS),
         confirmation=Confirmation(database=own, outbox=outbox, clock=lambda: made.now),
     )

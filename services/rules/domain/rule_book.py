@@ -1,0 +1,75 @@
+"""All rules of one organization, indexed by hop and by the fields that they read. Immutable, compiled once."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from schemas.vocabulary import RuleStatus
+from services.rules.domain.rule import Rule, rules_of_hop
+from services.rules.domain.verdict import compiled
+
+Hop = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """A rule that is evaluated whenever something happens: it promotes by itself, or it is a shadow."""
+
+    rule: Rule
+    fields: frozenset[str]
+    baselines: frozenset[str]
+
+    @property
+    def promotes(self) -> bool:
+        """Tell whether it may start a promotion."""
+        return self.rule.status is RuleStatus.ACTIVE
+
+
+class RuleBook:
+    """The rule versions of an organization that may still matter."""
+
+    def __init__(self, rules: Iterable[Rule] = ()) -> None:
+        self._by_hop: dict[Hop, list[Rule]] = {}
+        self._acting: dict[Hop, tuple[Acting, ...]] = {}
+        for rule in rules:
+            self._by_hop.setdefault(rule.hop, []).append(rule)
+        for hop, versions in self._by_hop.items():
+            self._acting[hop] = tuple(
+                _acting(rule)
+                for rule in sorted(versions, key=lambda rule: (rule.created_at, rule.id))
+                if rule.valid_to is None and _acts(rule)
+            )
+        everyone = [each for acting in self._acting.values() for each in acting]
+        # The fields whose facts concern a rule that acts.
+        self.fields = frozenset(field for each in everyone for field in each.fields)
+        self.compares = any(each.baselines for each in everyone)
+
+    def in_force(self, hop: Hop, at: datetime, status: RuleStatus = RuleStatus.ACTIVE) -> tuple[Rule, ...]:
+        """Give the rules of a hop that were in force at that instant."""
+        return rules_of_hop(self._by_hop.get(hop, ()), source=hop[0], target=hop[1], at=at, status=status)
+
+    def acting(self, hop: Hop, fields: frozenset[str] | None = None) -> tuple[Acting, ...]:
+        """Give the rules of a hop that act now, of those with ``fields`` the ones that read any of them."""
+        acting = self._acting.get(hop, ())
+        if fields is None:
+            return acting
+        return tuple(each for each in acting if each.fields & fields)
+
+    def find(self, rule_id: object) -> Rule | None:
+        """Give the version of a rule that is in force now."""
+        versions = (rule for rules in self._by_hop.values() for rule in rules)
+        return next((rule for rule in versions if rule.id == rule_id and rule.valid_to is None), None)
+
+
+def _acts(rule: Rule) -> bool:
+    by_itself = rule.status is RuleStatus.ACTIVE and rule.auto_promote
+    return bool(rule.conditions) and (by_itself or rule.status is RuleStatus.SHADOW)
+
+
+def _acting(rule: Rule) -> Acting:
+    conditions = compiled(rule)
+    assert conditions is not None
+    return Acting(rule, conditions.fields, conditions.baselines)
+
+
+Books = Mapping[str, RuleBook]
