@@ -13,7 +13,8 @@ from services.promotion.rows import READ
 from services.promotion.store import with_votes
 
 FILTERS = (
-    "status", "agent_id", "source_deployment_id", "target_environment", "target_gateway_id", "created_by",
+    "status", "status_reason", "agent_id", "source_deployment_id", "target_environment", "target_gateway_id",
+    "created_by",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from services.platform.database import Database
 from services.platform.http.bodies import StrictRoute
 from services.platform.messaging.outbox import Outbox
 from services.platform.settings import Settings
-from services.promotion.http import commands, creation, reading
+from services.promotion.http import commands, creation, overviews, reading
 from services.promotion.http.transactions import Transactions
 from services.promotion.http.watch import Watch
 
@@ -25,5 +25,6 @@ def router(
     routes = APIRouter(route_class=StrictRoute, tags=["promotions"])
     creation.add_routes(routes, transactions, watch)
     reading.add_routes(routes, database)
+    overviews.add_routes(routes, database, clock)
     commands.add_routes(routes, transactions, watch)
     return routes

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from schemas import resources
 from schemas.text import EnvironmentName, Identifier
-from schemas.vocabulary import PromotionStatus, Role
+from schemas.vocabulary import PromotionStatus, Role, StatusReason
 from services.platform.database import Database
 from services.platform.http.authentication import requires
 from services.platform.http.cursors import read_cursor, write_cursor
@@ -62,6 +62,7 @@ def _add_list(routes: APIRouter, database: Database) -> None:
     async def list_promotions(
         viewer: Viewer,
         status: Annotated[PromotionStatus | None, Query()] = None,
+        status_reason: Annotated[StatusReason | None, Query()] = None,
         agent_id: Annotated[Identifier | None, Query()] = None,
         source_deployment_id: Annotated[Identifier | None, Query()] = None,
         target_environment: Annotated[EnvironmentName | None, Query()] = None,
@@ -73,6 +74,7 @@ def _add_list(routes: APIRouter, database: Database) -> None:
         """List promotions, newest first."""
         given = {
             "status": status,
+            "status_reason": status_reason,
             "agent_id": agent_id,
             "source_deployment_id": source_deployment_id,
             "target_environment": target_environment,
