@@ -1,14 +1,16 @@
 """The client of gateways: what it sends, and where it never sends it."""
 
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 
 from services.executor.domain.answers import Answer, Call, NoAnswer
 from services.executor.gateways import GatewayClient
 from services.executor.store.gateways import Gateway
+from services.platform.vault import Place
 from studio.gateway import read_log
 from studio.gateway.records import RequestReceived
-from tests.integration.executor.executors import reference_gateway
+from tests.integration.executor.executors import VAULT, reference_gateway
 from tests.unit.executor.executions import ORDER
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -19,12 +21,17 @@ def received(log: Path) -> list[RequestReceived]:
 
 
 def at(url: str | None, *, credential: str | None = None) -> Gateway:
-    return Gateway("acme", "gw-1", url, credential, 8)
+    sealed = None if credential is None else VAULT.seal(credential, Place("acme", "gw-1", str(url)))
+    return Gateway("acme", "gw-1", url, sealed, 8)
+
+
+def new_client(*, timeout_seconds: float) -> GatewayClient:
+    return GatewayClient(timeout_seconds=timeout_seconds, vault=VAULT, allowed=[ip_network("127.0.0.0/8")])
 
 
 async def test_the_fencing_token_and_the_trace_travel_in_headers(tmp_path: Path) -> None:
     traced = replace(ORDER, traceparent=TRACEPARENT)
-    async with reference_gateway(tmp_path) as gateway, GatewayClient(timeout_seconds=2) as client:
+    async with reference_gateway(tmp_path) as gateway, new_client(timeout_seconds=2) as client:
         await client.ask(Call.PUT, ORDER, at(gateway.url), fencing_token=7)
         await client.ask(Call.PUT, traced, at(gateway.url + "/"), fencing_token=8)
 
@@ -36,7 +43,7 @@ async def test_the_fencing_token_and_the_trace_travel_in_headers(tmp_path: Path)
 
 async def test_a_trace_that_is_none_is_left_out(tmp_path: Path) -> None:
     garbled = replace(ORDER, traceparent="00-\r\nX-Injected: 1")
-    async with reference_gateway(tmp_path) as gateway, GatewayClient(timeout_seconds=2) as client:
+    async with reference_gateway(tmp_path) as gateway, new_client(timeout_seconds=2) as client:
         answer = await client.ask(Call.PUT, garbled, at(gateway.url), fencing_token=1)
 
     assert isinstance(answer, Answer)
@@ -48,7 +55,7 @@ async def test_a_redirect_is_not_followed_and_the_credential_stays(tmp_path: Pat
         redirect = {"do": {"fault": "redirect", "location": f"{elsewhere.url}/deployments/{ORDER.key}"}}
         async with (
             reference_gateway(tmp_path, redirect, credential="secret") as gateway,
-            GatewayClient(timeout_seconds=2) as client,
+            new_client(timeout_seconds=2) as client,
         ):
             answer = await client.ask(Call.PUT, ORDER, at(gateway.url, credential="secret"), fencing_token=1)
 
@@ -59,7 +66,7 @@ async def test_a_redirect_is_not_followed_and_the_credential_stays(tmp_path: Pat
 
 async def test_the_second_copy_of_an_answer_is_not_taken_for_the_answer_to_the_next_call(tmp_path: Path) -> None:
     twice = {"match": {"method": "PUT"}, "do": {"fault": "duplicate_answer"}}
-    async with reference_gateway(tmp_path, twice) as gateway, GatewayClient(timeout_seconds=2) as client:
+    async with reference_gateway(tmp_path, twice) as gateway, new_client(timeout_seconds=2) as client:
         await client.ask(Call.PUT, ORDER, at(gateway.url), fencing_token=1)
         fence = await client.ask(Call.FENCE, ORDER, at(gateway.url), fencing_token=1)
 
@@ -68,7 +75,7 @@ async def test_the_second_copy_of_an_answer_is_not_taken_for_the_answer_to_the_n
 
 
 async def test_where_nobody_listens_nothing_was_sent() -> None:
-    async with GatewayClient(timeout_seconds=2) as client:
+    async with new_client(timeout_seconds=2) as client:
         answers = [
             await client.ask(Call.PUT, ORDER, at(url), fencing_token=1)
             for url in ("http://127.0.0.1:1", "http://", "no url", "http://host.invalid", None)
@@ -79,7 +86,7 @@ async def test_where_nobody_listens_nothing_was_sent() -> None:
 
 async def test_a_lost_connection_is_not_tried_again_by_itself(tmp_path: Path) -> None:
     reset = {"match": {"method": "PUT"}, "do": {"fault": "reset"}}
-    async with reference_gateway(tmp_path, reset) as gateway, GatewayClient(timeout_seconds=2) as client:
+    async with reference_gateway(tmp_path, reset) as gateway, new_client(timeout_seconds=2) as client:
         answer = await client.ask(Call.PUT, ORDER, at(gateway.url), fencing_token=1)
 
     assert isinstance(answer, NoAnswer)
@@ -89,7 +96,7 @@ async def test_a_lost_connection_is_not_tried_again_by_itself(tmp_path: Path) ->
 
 async def test_a_huge_answer_is_cut_off(tmp_path: Path) -> None:
     huge = {"match": {"method": "PUT"}, "do": {"fault": "huge_body", "size_bytes": 3_000_000}}
-    async with reference_gateway(tmp_path, huge) as gateway, GatewayClient(timeout_seconds=5) as client:
+    async with reference_gateway(tmp_path, huge) as gateway, new_client(timeout_seconds=5) as client:
         answer = await client.ask(Call.PUT, ORDER, at(gateway.url), fencing_token=1)
 
     assert isinstance(answer, NoAnswer)

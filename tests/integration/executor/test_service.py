@@ -30,6 +30,7 @@ async def running(database: str, bootstrap: str) -> AsyncIterator[asyncio.Event]
             "PROMOTION_KAFKA_FLAVOUR": "embedded",
             "PROMOTION_KAFKA_PARTITIONS": str(DEFAULT_PARTITIONS),
             "PROMOTION_KEY_PEPPER": "p" * 16,
+            "PROMOTION_GATEWAY_ALLOWED_NETWORKS": "127.0.0.0/8",
             "PROMOTION_INSTANCE": f"test-{os.getpid()}",
         }
     )
