@@ -1,0 +1,162 @@
+"""Who may call what: every route of the application is in this matrix, and does what it says for every role.
+
+The application is the real one over a database that is away: whoever is let through gets as far as a 503 or a 422.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+
+from schemas.vocabulary import Role
+from services.ingress.app import build_app
+from services.ingress.server import Ingress
+from services.platform.credentials import Credentials
+from services.platform.grants import Grants
+from services.platform.identity import KeyRing, Principal
+from services.platform.settings import load_settings
+
+READERS = frozenset(Role) - {Role.PUBLISHER}
+REQUESTERS = frozenset({Role.REQUESTER, Role.ADMIN, Role.DELEGATE})
+# A delegate votes only for a person that it names.
+APPROVERS = frozenset({Role.APPROVER, Role.ADMIN})
+# Whoever asked for a promotion may start it as well.
+EXECUTORS = REQUESTERS | {Role.EXECUTOR}
+RULE_ADMINS = frozenset({Role.RULE_ADMIN, Role.ADMIN})
+ADMINS = frozenset({Role.ADMIN})
+PUBLISHERS = frozenset({Role.PUBLISHER, Role.ADMIN})
+ANYONE = None
+
+Place = tuple[str, str]
+MATRIX: dict[Place, frozenset[Role] | None] = {
+    ("GET", "/healthz"): ANYONE,
+    ("GET", "/readyz"): ANYONE,
+    ("GET", "/metrics"): ANYONE,
+    ("GET", "/docs"): ANYONE,
+    ("GET", "/asyncapi"): ANYONE,
+    ("GET", "/openapi.json"): ANYONE,
+    ("GET", "/api/v1/deployments"): READERS,
+    ("GET", "/api/v1/deployments/{deployment_id}"): READERS,
+    ("GET", "/api/v1/deployments/{deployment_id}/explain"): READERS,
+    ("GET", "/api/v1/gateways"): READERS,
+    ("POST", "/api/v1/gateways"): ADMINS,
+    ("GET", "/api/v1/gateways/{gateway_id}"): READERS,
+    ("PUT", "/api/v1/gateways/{gateway_id}"): ADMINS,
+    ("DELETE", "/api/v1/gateways/{gateway_id}"): ADMINS,
+    ("GET", "/api/v1/environments"): READERS,
+    ("PUT", "/api/v1/environments"): ADMINS,
+    ("POST", "/api/v1/events"): PUBLISHERS,
+    ("GET", "/api/v1/stream"): READERS,
+    ("GET", "/api/v1/board"): READERS,
+    ("GET", "/api/v1/statistics"): READERS,
+    ("GET", "/api/v1/audit"): READERS,
+    ("GET", "/api/v1/promotions/rules"): READERS,
+    ("POST", "/api/v1/promotions/rules"): RULE_ADMINS,
+    ("GET", "/api/v1/promotions/rules/{rule_id}"): READERS,
+    ("PUT", "/api/v1/promotions/rules/{rule_id}"): RULE_ADMINS,
+    ("DELETE", "/api/v1/promotions/rules/{rule_id}"): RULE_ADMINS,
+    ("GET", "/api/v1/promotions"): READERS,
+    ("POST", "/api/v1/promotions"): REQUESTERS,
+    ("GET", "/api/v1/promotions/{promotion_id}"): READERS,
+    ("GET", "/api/v1/promotions/{promotion_id}/history"): READERS,
+    ("POST", "/api/v1/promotions/{promotion_id}/approve"): APPROVERS,
+    ("POST", "/api/v1/promotions/{promotion_id}/reject"): APPROVERS,
+    ("POST", "/api/v1/promotions/{promotion_id}/cancel"): REQUESTERS,
+    ("POST", "/api/v1/promotions/{promotion_id}/execute"): EXECUTORS,
+}
+_IDENTIFIER = "00000000-0000-4000-8000-000000000001"
+
+
+class Keys(KeyRing):
+    """Knows one key for each role, named after it."""
+
+    async def verify(self, key: str) -> Principal | None:
+        return Principal("acme", f"the-{key}", Grants.of(Role(key)), key) if key in set(Role) else None
+
+
+def _application() -> tuple[FastAPI, Ingress]:
+    settings = load_settings(
+        {
+            "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
+            "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+            "PROMOTION_KEY_PEPPER": "p" * 32,
+            "PROMOTION_HTTP_PORT": "0",
+        }
+    )
+    app = build_app(settings)
+    ring = app.state.key_ring
+    app.state.credentials = Credentials(Keys(ring.database, ring.pepper, ring.clock))
+    return app, Ingress(app, settings)
+
+
+def routes(app: FastAPI) -> set[Place]:
+    found: set[Place] = set()
+    for route in iter_route_contexts(app.routes):
+        assert route.path is not None, f"{route} is reachable under no path that could be checked"
+        path = re.sub(r":\w+\}", "}", route.path)
+        found |= {(method, path) for method in route.methods or {"ANY"}}
+    return found
+
+
+def test_every_route_is_in_the_matrix_and_nothing_else() -> None:
+    app, _ = _application()
+
+    assert routes(app) == set(MATRIX)
+
+
+@pytest.fixture
+async def url() -> AsyncIterator[str]:
+    _, ingress = _application()
+    stopping = asyncio.Event()
+    running = asyncio.create_task(ingress.run(stopping))
+    while ingress.port is None:
+        await asyncio.sleep(0.01)
+    yield f"http://127.0.0.1:{ingress.port}"
+    stopping.set()
+    await running
+
+
+async def _status(session: aiohttp.ClientSession, url: str, place: Place, key: str | None) -> int:
+    method, path = place
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    body: Any = {"reason": "because"} if method in {"POST", "PUT"} else None
+    address = url + re.sub(r"\{\w+\}", _IDENTIFIER, path)
+    async with session.request(method, address, json=body, headers=headers) as answer:
+        return answer.status
+
+
+async def test_every_role_may_do_exactly_what_the_matrix_says(url: str) -> None:
+    app, _ = _application()
+    present = routes(app)
+
+    async with aiohttp.ClientSession() as session:
+        wrong = [
+            (place, str(role), status)
+            for place, allowed in MATRIX.items()
+            if place in present
+            for role in Role
+            if ((status := await _status(session, url, place, role)) != 403) != (allowed is None or role in allowed)
+        ]
+
+    assert wrong == []
+
+
+async def test_nobody_unknown_gets_past_the_open_pages(url: str) -> None:
+    app, _ = _application()
+    present = routes(app)
+
+    async with aiohttp.ClientSession() as session:
+        wrong = [
+            (place, key, status)
+            for place, allowed in MATRIX.items()
+            if place in present
+            for key in (None, "stranger")
+            if ((status := await _status(session, url, place, key)) == 401) != (allowed is not None)
+        ]
+
+    assert wrong == []
