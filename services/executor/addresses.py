@@ -25,12 +25,13 @@ class AddressGuard(AbstractResolver):
 
     def __init__(self, allowed: Sequence[Network], *, resolver: AbstractResolver | None = None) -> None:
         self._allowed = tuple(allowed)
-        self._resolver = resolver or ThreadedResolver()
+        self._resolver = resolver
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """Look ``host`` up; raises AddressRefused."""
+        self._resolver = self._resolver or ThreadedResolver()
         found = await self._resolver.resolve(host, port, family)
         for result in found:
             self._check(result["host"])
@@ -46,7 +47,8 @@ class AddressGuard(AbstractResolver):
 
     async def close(self) -> None:
         """Let go of the resolver."""
-        await self._resolver.close()
+        if self._resolver is not None:
+            await self._resolver.close()
 
     def _check(self, address: str) -> None:
         why = refusal(ip_address(address), self._allowed)

@@ -95,7 +95,9 @@ class GatewayClient:
 
     def _new_session(self, *, keep: bool) -> aiohttp.ClientSession:
         # How many calls a gateway takes is its lane's to say: a limit here would let one gateway hold back another.
-        connector = aiohttp.TCPConnector(limit=0, resolver=self._resolver, force_close=not keep)
+        connector = aiohttp.TCPConnector(
+            limit=0, resolver=self._guard, socket_factory=self._guard.open_socket, force_close=not keep
+        )
         session = aiohttp.ClientSession(
             connector=connector,
             timeout=self._timeout,

@@ -11,10 +11,12 @@ from starlette.types import Receive, Scope, Send
 
 from schemas.vocabulary import Role
 from services.ingress.feeds import Feed, Feeds, Frame, TooManyViewers
+from services.platform.credentials import Credentials, Unauthenticated
 from services.platform.database import DatabaseUnavailable
 from services.platform.http.authentication import requires
 from services.platform.http.problems import invalid, unavailable
-from services.platform.identity import KeyRing, Principal
+from services.platform.identity import Principal
+from services.platform.jwks import KeysUnavailable
 
 HEARTBEAT_SECONDS = 15.0
 # A reader who does not take what is sent for so long is dropped; it may resume.
@@ -128,15 +130,18 @@ def router(feeds: Feeds) -> APIRouter:
         last_event_id: Annotated[str | None, Header(description="Resume after this event; 0 from the start.")] = None,
     ) -> EventStream:
         """Stream every transition of the organization's promotions, as server-sent events."""
-        key_ring: KeyRing = request.app.state.key_ring
+        credentials: Credentials = request.app.state.credentials
         credential = request.headers.get("authorization", "").partition(" ")[2].strip()
 
         async def allowed() -> bool:
             # Without a key to ask about the reader comes back, and is asked as whoever he is by then.
             try:
-                return await key_ring.verify(credential) is not None
-            except DatabaseUnavailable:
+                await credentials.verify(credential)
+            except Unauthenticated:
+                return False
+            except (DatabaseUnavailable, KeysUnavailable):
                 return True
+            return True
 
         return EventStream(feeds, viewer.organization_id, position=_position(last_event_id), allowed=allowed)
 

@@ -3,7 +3,7 @@
 A refusal is an exception that holds the wrong value and what to do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from services.inventory.domain import environments as order
 from services.inventory.domain.deployments import Announcement, Slots
 from services.inventory.store import deployments, environments, gateways
 from services.inventory.store.gateways import GatewayRow
+from services.platform.vault import origin
 
 
 class UnknownEnvironment(ValueError):
@@ -25,6 +26,10 @@ class GatewayTaken(Exception):
 
 class GatewayInUse(Exception):
     """Deployments are live on the gateway, so it can neither go nor change its environment."""
+
+
+class CredentialElsewhere(ValueError):
+    """The stored credential belongs to another address than the gateway is to have."""
 
 
 class EnvironmentInUse(Exception):
@@ -49,14 +54,20 @@ async def register_gateway(connection: AsyncConnection, gateway: GatewayRow) -> 
 
 
 async def replace_gateway(
-    connection: AsyncConnection, gateway: GatewayRow, *, keep_credential: bool
+    connection: AsyncConnection, gateway: GatewayRow, *, keep_credential: bool, permit: Callable[[GatewayRow], None]
 ) -> GatewayRow | None:
-    """Replace the gateway of that id; give it as it is then, or None where there is none."""
+    """Replace the gateway of that id; give it as it is then, or None where there is none.
+
+    ``permit`` raises where the caller may not touch the gateway as it was.
+    """
     await gateways.take_turn(connection, gateway.organization_id)
     known = await gateways.one(connection, organization_id=gateway.organization_id, gateway_id=gateway.gateway_id)
     if known is None:
         return None
+    permit(known)
     await _require_environment(connection, gateway)
+    if keep_credential and known.credential is not None and origin(known.url) != origin(gateway.url):
+        raise CredentialElsewhere(f"the stored credential is for {origin(known.url)}, not for {origin(gateway.url)}")
     if known.environment != gateway.environment:
         await _require_idle(connection, known, "change its environment")
     replaced = replace(
@@ -69,12 +80,15 @@ async def replace_gateway(
     return replaced
 
 
-async def remove_gateway(connection: AsyncConnection, *, organization_id: str, gateway_id: str) -> bool:
-    """Forget a gateway on which nothing is live; tell whether there was one."""
+async def remove_gateway(
+    connection: AsyncConnection, *, organization_id: str, gateway_id: str, permit: Callable[[GatewayRow], None]
+) -> bool:
+    """Forget a gateway on which nothing is live; tell whether there was one; ``permit`` as in replace_gateway."""
     await gateways.take_turn(connection, organization_id)
     known = await gateways.one(connection, organization_id=organization_id, gateway_id=gateway_id)
     if known is None:
         return False
+    permit(known)
     await _require_idle(connection, known, "be deleted")
     await gateways.delete(connection, organization_id=organization_id, gateway_id=gateway_id)
     return True

@@ -1,6 +1,6 @@
 """Inventory's HTTP resources: deployments, gateways, environments. Each call is one transaction of a handler."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -10,6 +10,7 @@ from schemas.resources import Deployment, Environments, Gateway, GatewayCreate, 
 from schemas.text import EnvironmentName, Identifier
 from schemas.vocabulary import DeploymentStatus, Role
 from services.inventory import handlers
+from services.inventory.board import add_board_routes
 from services.inventory.domain import environments as order
 from services.inventory.domain.deployments import Deployment as KnownDeployment
 from services.inventory.domain.gateway_urls import WrongUrl, gateway_url
@@ -17,16 +18,20 @@ from services.inventory.store import deployments, environments, gateways
 from services.inventory.store.gateways import GatewayRow
 from services.platform.clock import Clock
 from services.platform.database import Database
-from services.platform.http.authentication import requires
+from services.platform.http.authentication import require_in, requires
 from services.platform.http.bodies import StrictRoute
 from services.platform.http.cursors import read_cursor, write_cursor
 from services.platform.http.problems import Problem, documented, invalid, not_found
 from services.platform.identity import Principal
 from services.platform.messaging.outbox import Outbox
-from services.platform.settings import Settings
+from services.platform.outward import Forbidden, Network, check_url, read_networks
+from services.platform.settings import Settings, vault_of
+from services.platform.vault import NoKeys, Place, Vault
 
 Viewer = Annotated[Principal, Depends(requires(Role.VIEWER))]
 Admin = Annotated[Principal, Depends(requires(Role.ADMIN))]
+# Of some environment; which one has to be asked again of the gateway.
+SomeAdmin = Annotated[Principal, Depends(requires(Role.ADMIN, somewhere=True))]
 Limit = Annotated[int, Query(ge=1, le=200, description="How many to list at most.")]
 Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.")]
 GatewayId = Annotated[Identifier, Path()]
@@ -39,8 +44,9 @@ def router(
     routes = APIRouter(route_class=StrictRoute)
     _deployment_routes(routes, database)
     _gateway_routes(routes, database)
-    _gateway_commands(routes, database, clock)
+    _gateway_commands(routes, database, clock, settings)
     _environment_routes(routes, database, clock)
+    add_board_routes(routes, database)
     return routes
 
 
@@ -116,11 +122,17 @@ def _gateway_routes(routes: APIRouter, database: Database) -> None:
         return _gateway(found)
 
 
-def _gateway_commands(routes: APIRouter, database: Database, clock: Clock) -> None:
+def _gateway_commands(routes: APIRouter, database: Database, clock: Clock, settings: Settings) -> None:
+    vault, allowed = vault_of(settings), read_networks(settings.gateway_allowed_networks)
+
+    def row(admin: Principal, gateway_id: str, body: GatewayWrite) -> GatewayRow:
+        require_in(admin, body.environment, Role.ADMIN)
+        return _row(admin, gateway_id, body, clock(), url=_url(body.url, allowed), vault=vault)
+
     @routes.post("/gateways", tags=["gateways"], status_code=201, responses=documented(409))
-    async def register_gateway(admin: Admin, body: GatewayCreate, response: Response) -> Gateway:
+    async def register_gateway(admin: SomeAdmin, body: GatewayCreate, response: Response) -> Gateway:
         """Register a gateway; one that becomes the default takes the place of its environment's earlier default."""
-        gateway = _row(admin, body.gateway_id, body, clock())
+        gateway = row(admin, body.gateway_id, body)
         try:
             async with database.begin() as connection:
                 await handlers.register_gateway(connection, gateway)
@@ -132,19 +144,24 @@ def _gateway_commands(routes: APIRouter, database: Database, clock: Clock) -> No
         return _gateway(gateway)
 
     @routes.put("/gateways/{gateway_id}", tags=["gateways"], responses=documented(404, 409))
-    async def replace_gateway(admin: Admin, gateway_id: GatewayId, body: GatewayWrite) -> Gateway:
+    async def replace_gateway(admin: SomeAdmin, gateway_id: GatewayId, body: GatewayWrite) -> Gateway:
         """Replace a gateway.
 
-        A body without `credential` keeps the one that is stored, `null` removes it. A gateway on which deployments
-        are active keeps its environment: 409.
+        A body without `credential` keeps the one that is stored, `null` removes it; a credential is for the address
+        that it was given with, so that another scheme, host or port needs it again: 422. A gateway on which
+        deployments are active keeps its environment: 409.
         """
-        gateway = _row(admin, gateway_id, body, clock())
+        gateway = row(admin, gateway_id, body)
         keep_credential = "credential" not in body.model_fields_set
         try:
             async with database.begin() as connection:
-                replaced = await handlers.replace_gateway(connection, gateway, keep_credential=keep_credential)
+                replaced = await handlers.replace_gateway(
+                    connection, gateway, keep_credential=keep_credential, permit=_permit(admin)
+                )
         except handlers.UnknownEnvironment as error:
             raise _wrong_environment(error) from None
+        except handlers.CredentialElsewhere as error:
+            raise invalid("/credential", "credential_elsewhere", str(error), "give the credential again") from None
         except handlers.GatewayInUse as error:
             raise Problem(409, "gateway_in_use", str(error)) from None
         if replaced is None:
@@ -152,12 +169,12 @@ def _gateway_commands(routes: APIRouter, database: Database, clock: Clock) -> No
         return _gateway(replaced)
 
     @routes.delete("/gateways/{gateway_id}", tags=["gateways"], status_code=204, responses=documented(404, 409))
-    async def delete_gateway(admin: Admin, gateway_id: GatewayId) -> None:
+    async def delete_gateway(admin: SomeAdmin, gateway_id: GatewayId) -> None:
         """Forget a gateway; 409 while deployments are active on it."""
         try:
             async with database.begin() as connection:
                 existed = await handlers.remove_gateway(
-                    connection, organization_id=admin.organization_id, gateway_id=gateway_id
+                    connection, organization_id=admin.organization_id, gateway_id=gateway_id, permit=_permit(admin)
                 )
         except handlers.GatewayInUse as error:
             raise Problem(409, "gateway_in_use", str(error)) from None
@@ -193,18 +210,33 @@ def _wrong_environment(error: handlers.UnknownEnvironment) -> Problem:
     return invalid("/environment", "unknown_environment", str(error), "GET /environments lists them")
 
 
-def _row(admin: Principal, gateway_id: str, body: GatewayWrite, now: datetime) -> GatewayRow:
+def _permit(admin: Principal) -> Callable[[GatewayRow], None]:
+    return lambda gateway: require_in(admin, gateway.environment, Role.ADMIN)
+
+
+def _url(text: str, allowed: Sequence[Network]) -> str:
     try:
-        url = gateway_url(body.url)
-    except WrongUrl as error:
-        raise invalid("/url", "wrong_url", f"{body.url[:80]!r} {error}", "for example https://gateway:8443") from None
+        url = gateway_url(text)
+        check_url(url, allowed)
+    except (WrongUrl, Forbidden) as error:
+        raise invalid("/url", "wrong_url", f"{text[:80]!r} {error}", "for example https://gateway:8443") from None
+    return url
+
+
+def _row(admin: Principal, gateway_id: str, body: GatewayWrite, now: datetime, *, url: str, vault: Vault) -> GatewayRow:
+    credential = body.credential
+    if credential is not None:
+        try:
+            credential = vault.seal(credential, Place(admin.organization_id, gateway_id, url))
+        except NoKeys as error:
+            raise Problem(503, "no_credential_key", str(error)) from None
     return GatewayRow(
         organization_id=admin.organization_id,
         gateway_id=gateway_id,
         name=body.name or gateway_id,
         environment=body.environment,
         url=url,
-        credential=body.credential,
+        credential=credential,
         is_default=body.is_default,
         max_concurrency=body.max_concurrency,
         created_at=now,

@@ -5,11 +5,14 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas import topics
+from services.platform.outward import read_networks
+from services.platform.vault import Vault, read_keys
 
 # Read by the Python facade and the command line, not by services.
 CLIENT_VARIABLES = frozenset({"PROMOTION_URL", "PROMOTION_API_KEY", "PROMOTION_CONFIG"})
@@ -39,6 +42,27 @@ class Settings(BaseSettings):
     # Stable per worker: a restart within the session time-out does not rebalance its group.
     instance: str = Field(default_factory=socket.gethostname, validation_alias="PROMOTION_INSTANCE")
     key_pepper: SecretStr = Field(validation_alias="PROMOTION_KEY_PEPPER", min_length=16)
+    # Keys of 32 bytes in base64 for what gateways ask as a credential, by comma: the first closes, all open.
+    credential_keys: SecretStr | None = Field(None, validation_alias="PROMOTION_CREDENTIAL_KEYS")
+    # Networks beside the public ones in which gateways may be, as CIDR, by comma.
+    gateway_allowed_networks: str = Field("", validation_alias="PROMOTION_GATEWAY_ALLOWED_NETWORKS")
+    # An OIDC issuer whose bearer tokens are taken beside API keys: all three, or none.
+    oidc_issuer: str | None = Field(None, min_length=1, validation_alias="PROMOTION_OIDC_ISSUER")
+    oidc_audience: str | None = Field(None, min_length=1, validation_alias="PROMOTION_OIDC_AUDIENCE")
+    oidc_jwks_url: str | None = Field(None, validation_alias="PROMOTION_OIDC_JWKS_URL")
+    # Claims by name, or by JSON Pointer where it begins with a slash.
+    oidc_organization_claim: str = Field(
+        "organization_id", min_length=1, validation_alias="PROMOTION_OIDC_ORGANIZATION_CLAIM"
+    )
+    oidc_subject_claim: str = Field("sub", min_length=1, validation_alias="PROMOTION_OIDC_SUBJECT_CLAIM")
+    oidc_roles_claim: str = Field("roles", min_length=1, validation_alias="PROMOTION_OIDC_ROLES_CLAIM")
+    # Requests a second, with as much again ten times over at once, of one principal and of one organization; 0: none.
+    principal_requests_per_second: float = Field(
+        100.0, ge=0, validation_alias="PROMOTION_PRINCIPAL_REQUESTS_PER_SECOND"
+    )
+    organization_requests_per_second: float = Field(
+        1000.0, ge=0, validation_alias="PROMOTION_ORGANIZATION_REQUESTS_PER_SECOND"
+    )
     http_host: str = Field("127.0.0.1", validation_alias="PROMOTION_HTTP_HOST")
     http_port: int = Field(8080, ge=0, le=65535, validation_alias="PROMOTION_HTTP_PORT")
     # Where a service other than the ingress answers /healthz, /readyz and /metrics.
@@ -57,6 +81,24 @@ class Settings(BaseSettings):
     def _one_source_of_bootstrap(self) -> Self:
         if bool(self.kafka_bootstrap_servers) == (self.kafka_bootstrap_file is not None):
             raise ValueError("give exactly one of KAFKA_BOOTSTRAP_SERVERS and PROMOTION_KAFKA_BOOTSTRAP_FILE")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_issuer(self) -> Self:
+        named = (self.oidc_issuer, self.oidc_audience, self.oidc_jwks_url)
+        if any(named) and not all(named):
+            raise ValueError(
+                "give all of PROMOTION_OIDC_ISSUER, PROMOTION_OIDC_AUDIENCE and PROMOTION_OIDC_JWKS_URL, or none"
+            )
+        if self.oidc_jwks_url is not None and not _reached_safely(self.oidc_jwks_url):
+            raise ValueError("PROMOTION_OIDC_JWKS_URL has to begin with https://, or to lead to this machine itself")
+        return self
+
+    @model_validator(mode="after")
+    def _readable_networks_and_keys(self) -> Self:
+        read_networks(self.gateway_allowed_networks)
+        if self.credential_keys is not None:
+            read_keys(self.credential_keys.get_secret_value())
         return self
 
     def bootstrap_servers(self) -> str:
@@ -85,6 +127,17 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     except ValidationError as error:
         lines = [f"{_variable(detail['loc'])}: {detail['msg']}" for detail in error.errors(include_url=False)]
         raise ConfigurationError("\n".join(lines)) from None
+
+
+def _reached_safely(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in {"127.0.0.1", "::1", "localhost"})
+
+
+def vault_of(settings: Settings) -> Vault:
+    """Give what seals and opens gateway credentials."""
+    keys = settings.credential_keys
+    return Vault({} if keys is None else read_keys(keys.get_secret_value()))
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

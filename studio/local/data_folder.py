@@ -73,3 +73,7 @@ class DataFolder:
     def pepper(self) -> str:
         """Give the secret under which API keys are stored; made once for the folder."""
         return read_or_make_secret(self.path / "key.pepper")
+
+    def credential_key(self) -> str:
+        """Give the key under which gateways' credentials are sealed; made once for the folder."""
+        return read_or_make_secret(self.path / "credential.key")

@@ -39,6 +39,8 @@ from studio.local.trouble import StartError
 
 DATABASE = "promotion"
 READY_SECONDS = 90.0
+# Here gateways run on this machine, where a deployment for others lets none be.
+LOCAL_NETWORKS = "127.0.0.0/8,::1/128"
 _LOOK_AGAIN_SECONDS = 0.05
 _REVIVE_PAUSE_SECONDS = 1.0
 
@@ -201,6 +203,8 @@ class LocalStack:
             "PROMOTION_KAFKA_BOOTSTRAP_FILE": str(self._folder.bootstrap_file),
             "PROMOTION_KAFKA_FLAVOUR": self._options.kafka,
             "PROMOTION_KEY_PEPPER": self._folder.pepper(),
+            "PROMOTION_CREDENTIAL_KEYS": self._folder.credential_key(),
+            "PROMOTION_GATEWAY_ALLOWED_NETWORKS": LOCAL_NETWORKS,
             "PROMOTION_HTTP_HOST": LOOPBACK,
         }
         if name == INGRESS:

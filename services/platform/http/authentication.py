@@ -9,8 +9,10 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from schemas.text import IDENTIFIER
 from schemas.vocabulary import Role
-from services.platform.http.problems import Problem
-from services.platform.identity import KeyRing, Principal
+from services.platform.credentials import Credentials, Unauthenticated
+from services.platform.http.problems import Problem, unavailable
+from services.platform.identity import Principal
+from services.platform.jwks import KeysUnavailable
 
 Authenticate = Callable[..., Awaitable[Principal]]
 
@@ -28,8 +30,8 @@ def requires(*roles: Role, somewhere: bool = False) -> Authenticate:
     """Give the dependency that lets callers with any of ``roles`` pass and gives their principal.
 
     The role has to be held in all environments. With ``somewhere`` one environment is enough, and the route asks
-    ``require_in`` as soon as it knows which one it is about. The application keeps its KeyRing in
-    ``app.state.key_ring``.
+    ``require_in`` as soon as it knows which one it is about. The application keeps its Credentials in
+    ``app.state.credentials``.
     """
 
     async def principal(
@@ -66,12 +68,14 @@ async def _caller(request: Request, bearer: HTTPAuthorizationCredentials | None)
     if len(request.headers.getlist("authorization")) > 1:
         raise _unauthenticated("the Authorization header stands more than once; send one")
     if bearer is None:
-        raise _unauthenticated("give a credential: Authorization: Bearer <API key>")
-    key_ring: KeyRing = request.app.state.key_ring
-    caller = await key_ring.verify(bearer.credentials.strip())
-    if caller is None:
-        raise _unauthenticated("the API key is unknown, expired or revoked")
-    return caller
+        raise _unauthenticated("give a credential: Authorization: Bearer <API key or token>")
+    credentials: Credentials = request.app.state.credentials
+    try:
+        return await credentials.verify(bearer.credentials.strip())
+    except Unauthenticated as error:
+        raise _unauthenticated(str(error)) from None
+    except KeysUnavailable as error:
+        raise unavailable(str(error)) from None
 
 
 def _delegated(caller: Principal, subject: str) -> Principal:

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -20,6 +21,7 @@ from services.executor.upkeep import Upkeep
 from services.executor.worker import Worker
 from services.platform.database import Database
 from services.platform.messaging.outbox import Outbox, load_headers
+from services.platform.vault import Place, Vault
 from studio.gateway import ReferenceGateway, Script
 
 START = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -57,7 +59,8 @@ class Neighbours:
     async def register(self, gateway_id: str, url: str, *, concurrency: int = 8, credential: str | None = None) -> None:
         row = {
             "organization_id": ORGANIZATION, "gateway_id": gateway_id, "name": gateway_id, "environment": "staging",
-            "url": url, "credential": _sealed(credential, gateway_id, url), "is_default": False, "max_concurrency": concurrency,
+            "url": url, "credential": _sealed(credential, gateway_id, url), "is_default": False,
+            "max_concurrency": concurrency,
         }  # fmt: skip
         async with self._owner.begin() as connection:
             await connection.execute(views.gateways.delete().where(views.gateways.c.gateway_id == gateway_id))

@@ -99,6 +99,8 @@ def settings(database: str) -> Settings:
             "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
             "PROMOTION_KEY_PEPPER": PEPPER,
             "PROMOTION_HTTP_PORT": "0",
+            "PROMOTION_CREDENTIAL_KEYS": "a" * 43,
+            "PROMOTION_GATEWAY_ALLOWED_NETWORKS": "127.0.0.0/8",
         }
     )
 

@@ -94,7 +94,7 @@ def test_a_delegate_of_one_environment_gives_those_that_it_names_no_more_than_th
     assert not for_alice.may(Role.APPROVER)
 
 
-@pytest.mark.parametrize("role", set(Role) - {Role.DELEGATE})
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.DELEGATE])
 def test_who_is_no_delegate_may_do_nothing_for_somebody_else(role: Role) -> None:
     other = Principal("acme", "eve", Grants.of(role), "k1").on_behalf_of("alice")
 
