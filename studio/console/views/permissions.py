@@ -46,6 +46,8 @@ def why_not_cancel(principal: Principal, promotion: Json) -> str | None:
         return "It is being deployed; there is no way back from here."
     if not _may(principal, Role.REQUESTER, promotion):
         return _lacking(Role.REQUESTER, promotion)
+    if not _is(principal, promotion["created_by"]) and not _may(principal, Role.ADMIN, promotion):
+        return f"Only {promotion['created_by']} or an administrator may take it back."
     return None
 
 
@@ -53,9 +55,22 @@ def why_not_execute(principal: Principal, promotion: Json) -> str | None:
     """Say why this person cannot have it executed."""
     if promotion["status_reason"] != "awaiting_execute":
         return "It does not wait to be executed."
-    if not _may(principal, Role.EXECUTOR, promotion):
+    own = _is(principal, promotion["created_by"]) and _may(principal, Role.REQUESTER, promotion)
+    if not own and not _may(principal, Role.EXECUTOR, promotion):
         return _lacking(Role.EXECUTOR, promotion)
     return None
+
+
+def why_not_promote(principal: Principal, environment: str) -> str | None:
+    """Say why this person cannot ask for a promotion to ``environment``."""
+    return None if principal.may(Role.REQUESTER, environment=environment) else _lacking_in(Role.REQUESTER, environment)
+
+
+def why_not_change_rules(principal: Principal, environment: str | None = None) -> str | None:
+    """Say why this person cannot write rules for ``environment``; without one, for any."""
+    if environment is None:
+        return None if principal.may_somewhere(Role.RULE_ADMIN) else "Your key does not have the role rule_admin."
+    return None if principal.may(Role.RULE_ADMIN, environment=environment) else _lacking_in(Role.RULE_ADMIN, environment)
 
 
 def _may(principal: Principal, role: Role, promotion: Json) -> bool:
@@ -63,7 +78,11 @@ def _may(principal: Principal, role: Role, promotion: Json) -> bool:
 
 
 def _lacking(role: Role, promotion: Json) -> str:
-    return f"Your key does not have the role {role} for {promotion['target_environment']}."
+    return _lacking_in(role, promotion["target_environment"])
+
+
+def _lacking_in(role: Role, environment: str) -> str:
+    return f"Your key does not have the role {role} for {environment}."
 
 
 def _is(principal: Principal, subject: str) -> bool:

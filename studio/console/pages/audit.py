@@ -1,0 +1,21 @@
+"""The whole history of the organization, newest first."""
+
+from urllib.parse import urlencode
+
+from fastapi import Response
+
+from studio.console.pages.routes import page_routes
+from studio.console.visits import Visiting
+
+routes = page_routes()
+
+SHOWN = 40
+
+
+@routes.get("/audit")
+async def show(visit: Visiting, actor: str = "", cursor: str = "") -> Response:
+    """Show the audit trail; the filter is in the address."""
+    page = await visit.api.get("/audit", {"actor": actor, "cursor": cursor, "limit": SHOWN})
+    kept = {"actor": actor} if actor else {}
+    following = page["next_cursor"] and "/audit?" + urlencode({**kept, "cursor": page["next_cursor"]})
+    return await visit.page("audit.html", entries=page["items"], actor=actor, following=following)
