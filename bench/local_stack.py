@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,23 +24,23 @@ class LocalStack:
     pid: int
 
     def cpu_seconds(self) -> dict[str, float]:
-        """Give the processor time that each process of the stack has used so far."""
-        return {name: sum(process.cpu_times()[:2]) for name, process in self._processes()}
+        """Give the processor time that each process has used so far, the server's workers together with it."""
+        return self._summed(lambda process: sum(process.cpu_times()[:2]))
 
     def memory_mb(self) -> dict[str, float]:
-        """Give the resident memory of each process of the stack."""
-        return {name: round(process.memory_info().rss / 1e6, 1) for name, process in self._processes()}
+        """Give the memory of each process, its share of shared pages counted once."""
+        return self._summed(lambda process: process.memory_full_info().pss / 1e6)
 
-    def _processes(self) -> Iterator[tuple[str, psutil.Process]]:
-        named = {pid: name for name, pid in self.ready["processes"].items()}
-        root = psutil.Process(self.pid)
-        for process in (root, *root.children(recursive=True)):
-            try:
-                name = named.get(process.pid) or f"{process.name()}-{process.pid}"
-                process.status()
-            except psutil.NoSuchProcess:
-                continue
-            yield name, process
+    def _summed(self, measure: Callable[[psutil.Process], float]) -> dict[str, float]:
+        totals: dict[str, float] = {}
+        for name, pid in self.ready["processes"].items():
+            totals[name] = sum(measure(process) for process in _with_children(pid, name))
+        return totals
+
+
+def _with_children(pid: int, name: str) -> list[psutil.Process]:
+    process = psutil.Process(pid)
+    return [process, *process.children()] if name == "postgres" else [process]
 
 
 @contextmanager

@@ -66,7 +66,7 @@ async def _measure(stack: LocalStack, options: argparse.Namespace) -> dict[str, 
             name: round((seconds - cpu_before.get(name, 0)) * 1000 / options.promotions, 3)
             for name, seconds in cpu_after.items()
         },
-        "memory_mb": stack.memory_mb(),
+        "memory_mb": {name: round(value, 1) for name, value in stack.memory_mb().items()},
         **await _checks(stack, database, options.promotions),
     }
     await publisher.close()

@@ -1,10 +1,12 @@
 """The words that the project began with, unchanged, against the running stack."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
+from studio.gateway import ReferenceGateway
 from tests.end_to_end.api import announce, caller, deployment_event
 from tests.end_to_end.conftest import RunningStack, RunStack
 
@@ -33,12 +35,19 @@ def facade_environment(stack: RunningStack) -> Iterator[None]:
     os.environ.update(before)
 
 
-@pytest.mark.usefixtures("facade_environment")
+@pytest.fixture
+async def gateway_789(stack: RunningStack, tmp_path: Path) -> AsyncIterator[None]:
+    """A second gateway of production, as the first words have it."""
+    async with ReferenceGateway(log=tmp_path / "gw-789.log", gateway_id="gw-789", environment="production") as gateway:
+        body = {"gateway_id": "gw-789", "name": "Production 2", "environment": "production", "url": gateway.url}
+        await caller(stack.ready, "admin").post("/gateways", body)
+        yield
+
+
+@pytest.mark.usefixtures("facade_environment", "gateway_789")
 async def test_the_snippet_promotes_to_production_word_for_word(stack: RunningStack) -> None:
     admin = caller(stack.ready, "admin")
-    staging = deployment_event("dep-456", "agent-123", "staging")
-    await admin.post("/gateways", await gateway_789(stack))
-    await announce(admin, staging)
+    await announce(admin, deployment_event("dep-456", "agent-123", "staging"))
     org_id, user_id, approver_id = "acme", "user-1", "approver-1"
 
     from studio.services.promotion_service import PromotionService
@@ -68,12 +77,6 @@ async def test_the_snippet_promotes_to_production_word_for_word(stack: RunningSt
     final = await admin.get(f"/promotions/{created['id']}")
     assert (final["status"], final["approved_by"]) == ("completed", "approver-1")
     assert final["target_deployment_id"] == deployment["deployment_id"]
-
-
-async def gateway_789(stack: RunningStack) -> dict[str, object]:
-    """A second gateway of production, served by the same runtime as the first."""
-    url = next(gateway["url"] for gateway in stack.ready["gateways"] if gateway["id"] == "gw-production")
-    return {"gateway_id": "gw-789", "name": "Production 2", "environment": "production", "url": url}
 
 
 async def test_the_default_rules_free_development_to_staging_and_ask_one_approval_for_production(
