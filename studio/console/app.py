@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from studio.console.pages import agent, audit, board, changes, charts, inbox, promotion, sign_in
+from studio.console.pages import agent, audit, board, changes, charts, inbox, promotion, rules, sign_in
 
-_PAGES = (sign_in, board, inbox, promotion, agent, audit, charts, changes)
+_PAGES = (sign_in, board, inbox, promotion, agent, rules, audit, charts, changes)
 
 
 def console_router() -> APIRouter:

@@ -12,7 +12,7 @@ from studio.console.app import console_router
 from studio.console.visits import signed_in
 from tests.unit.console.examples import NOW
 
-APPROVER = Principal("acme", "alice", Grants.of(Role.APPROVER, Role.REQUESTER), "key-1")
+APPROVER = Principal("acme", "alice", Grants.of(Role.APPROVER, Role.REQUESTER, Role.RULE_ADMIN), "key-1")
 
 
 class _Keys:
