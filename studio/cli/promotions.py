@@ -88,6 +88,7 @@ async def create(
 async def list_(
     *,
     status: str | None = None,
+    reason: str | None = None,
     agent: str | None = None,
     to: str | None = None,
     limit: Annotated[int, Parameter(help="How many at most.")] = 50,
@@ -101,6 +102,8 @@ async def list_(
     ----------
     status
         Only those with this status.
+    reason
+        Only those with this reason, such as awaiting_approval.
     agent
         Only those of this agent.
     to
@@ -108,7 +111,14 @@ async def list_(
     cursor
         Where to go on, as the page before said.
     """
-    query = {"status": status, "agent_id": agent, "target_environment": to, "limit": limit, "cursor": cursor}
+    query = {
+        "status": status,
+        "status_reason": reason,
+        "agent_id": agent,
+        "target_environment": to,
+        "limit": limit,
+        "cursor": cursor,
+    }
     async with api.client() as client:
         page = await client.raw("GET", "/promotions", query=query)
     show_rows(page["items"], COLUMNS, output, whole=page)

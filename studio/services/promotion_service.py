@@ -102,8 +102,8 @@ class PromotionService:
 
     async def check_auto_promotion(self, deployment_id: str) -> bool:
         """Tell whether a rule would promote this deployment by itself now. Raises NotFound for an unknown one."""
-        await self._call("GET", f"/deployments/{quote(deployment_id, safe='')}")
-        return False
+        explanation = await self._call("GET", f"/deployments/{quote(deployment_id, safe='')}/explain")
+        return bool(explanation["would_promote"])
 
     async def get(self, promotion_id: PromotionId) -> dict[str, Any]:
         """Give a promotion as it stands."""

@@ -1,6 +1,5 @@
 """A local stack that a test started: its ready file, its output, its end."""
 
-import asyncio
 import json
 import os
 import signal
@@ -15,8 +14,8 @@ from uuid import uuid4
 
 import psutil
 
-from studio.client import PromotionClient
-from studio.problems import NotFound
+from studio.client import SyncPromotionClient
+from studio.problems import ApiError, Unreachable
 
 PROGRAM = str(Path(sys.executable).with_name("promotion"))
 READY_SECONDS = 60.0
@@ -94,44 +93,44 @@ class RunningStack:
         supervisor = psutil.Process(self.ready["processes"]["supervisor"])
         return [supervisor, *supervisor.children(recursive=True)]
 
-    def announce(self, deployment_id: str) -> None:
-        """Hand in that a deployment runs in development."""
-        asyncio.run(self._announce(deployment_id))
+    def announce(self, deployment_id: str, *, agent_id: str = "agent-123", environment: str = "development") -> None:
+        """Hand in that a deployment runs on the gateway of `environment`."""
+        event = _deployed(deployment_id, agent_id=agent_id, environment=environment)
+        ready = self.ready
+        with SyncPromotionClient(ready["api"], ready["tokens"]["admin"]) as client:
+            client.send_events([event])
 
     def knows(self, deployment_id: str) -> bool:
         """Whether inventory has learnt of it, through Kafka."""
-        return asyncio.run(self._knows(deployment_id))
-
-    async def _announce(self, deployment_id: str) -> None:
-        now = datetime.now(UTC).isoformat()
-        event = {
-            "specversion": "1.0",
-            "id": str(uuid4()),
-            "source": "/tests",
-            "type": "studio.deployment.completed.v1",
-            "subject": deployment_id,
-            "time": now,
-            "data": {
-                "organization_id": "acme",
-                "deployment_id": deployment_id,
-                "agent_id": "agent-123",
-                "environment": "development",
-                "gateway_id": "gw-development",
-                "version": "1.0.0",
-                "status": "succeeded",
-                "deployed_at": now,
-            },
-        }
         ready = self.ready
-        await PromotionClient(ready["api"], ready["tokens"]["admin"]).send_events([event])
-
-    async def _knows(self, deployment_id: str) -> bool:
-        ready = self.ready
-        try:
-            await PromotionClient(ready["api"], ready["tokens"]["viewer"]).get_deployment(deployment_id)
-        except NotFound:
-            return False
+        with SyncPromotionClient(ready["api"], ready["tokens"]["viewer"]) as client:
+            try:
+                client.get_deployment(deployment_id)
+            except (ApiError, Unreachable):
+                return False
         return True
+
+
+def _deployed(deployment_id: str, *, agent_id: str, environment: str) -> dict[str, Any]:
+    now = datetime.now(UTC).isoformat()
+    return {
+        "specversion": "1.0",
+        "id": str(uuid4()),
+        "source": "/tests",
+        "type": "studio.deployment.completed.v1",
+        "subject": deployment_id,
+        "time": now,
+        "data": {
+            "organization_id": "acme",
+            "deployment_id": deployment_id,
+            "agent_id": agent_id,
+            "environment": environment,
+            "gateway_id": f"gw-{environment}",
+            "version": "1.0.0",
+            "status": "succeeded",
+            "deployed_at": now,
+        },
+    }
 
 
 def until(condition: Callable[[], object], timeout_seconds: float = 30.0) -> None:

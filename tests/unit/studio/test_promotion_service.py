@@ -160,6 +160,15 @@ async def test_when_time_is_over_the_promotion_is_given_unfinished(api: FakeApi,
         await service.execute(PROMOTION_ID, timeout_seconds=0)
 
 
+@pytest.mark.parametrize("would_promote", [True, False])
+async def test_whether_a_rule_would_promote_is_what_the_explanation_says(
+    api: FakeApi, service: PromotionService, would_promote: bool
+) -> None:
+    api.plan("GET", "/deployments/dep-456/explain", {"deployment_id": "dep-456", "would_promote": would_promote})
+
+    assert await service.check_auto_promotion("dep-456") is would_promote
+
+
 @pytest.mark.parametrize(
     ("status", "error"), [(403, Forbidden), (404, NotFound), (409, Conflict)], ids=["forbidden", "unknown", "late"]
 )

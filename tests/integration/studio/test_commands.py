@@ -1,0 +1,159 @@
+"""Every client command on a running stack."""
+
+import json
+import os
+import shlex
+import subprocess
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.integration.studio.running import PROGRAM, RunningStack, until
+
+
+@pytest.fixture
+def deployment(stack: RunningStack) -> str:
+    """A deployment of an agent of its own that runs in staging; the agent is called like it."""
+    identifier = f"dep-{uuid4().hex[:8]}"
+    stack.announce(identifier, agent_id=identifier, environment="staging")
+    until(lambda: stack.knows(identifier))
+    return identifier
+
+
+def create(stack: RunningStack, deployment: str, *options: str) -> subprocess.CompletedProcess[str]:
+    wish = ("--agent", deployment, "--deployment", deployment, "--to", "production")
+    return stack.command("create", *wish, "-o", "json", *options, identity="requester")
+
+
+def test_from_create_to_history(stack: RunningStack, deployment: str) -> None:
+    created = create(stack, deployment, "--wait")
+    promotion = json.loads(created.stdout)["id"]
+
+    approved = stack.command("approve", promotion, "--wait", "--reason", "looks good", identity="approver")
+
+    assert created.returncode == 8, created.stderr
+    assert "awaiting_approval" in created.stderr
+    assert approved.returncode == 0, approved.stderr
+    assert "deployed" in approved.stdout
+    assert stack.command("execute", promotion, "--wait").returncode == 0
+    assert stack.command("watch", promotion, identity="viewer").returncode == 0
+    assert promotion in stack.command("list", "--agent", deployment, "--status", "completed", identity="viewer").stdout
+    assert "looks good" in stack.command("show", promotion, "-o", "yaml", identity="viewer").stdout
+    history = stack.command("history", promotion, identity="viewer").stdout.splitlines()
+    assert history[0].split("\t")[2:4] == ["pending", "evaluating"]
+    assert history[-1].split("\t")[2:4] == ["completed", "deployed"]
+
+
+def test_rejecting_and_cancelling_end_it_with_status_six(stack: RunningStack, deployment: str) -> None:
+    first = json.loads(create(stack, deployment).stdout)["id"]
+    rejected = stack.command("reject", first, "--reason", "not on a Friday", identity="approver")
+    second = json.loads(create(stack, deployment).stdout)["id"]
+    cancelled = stack.command("cancel", second, identity="requester")
+
+    assert (rejected.returncode, cancelled.returncode) == (0, 0), rejected.stderr + cancelled.stderr
+    assert stack.command("watch", first, identity="viewer").returncode == 6
+    assert stack.command("approve", first, identity="approver2").returncode == 5
+
+
+def test_one_may_not_approve_without_the_role(stack: RunningStack, deployment: str) -> None:
+    promotion = json.loads(create(stack, deployment).stdout)["id"]
+
+    assert stack.command("approve", promotion, identity="viewer").returncode == 4
+    assert stack.command("show", promotion, identity="outsider").returncode == 3
+
+
+def test_rules_from_file_to_deletion(stack: RunningStack, tmp_path: Path) -> None:
+    file = tmp_path / "rule.yaml"
+    file.write_text("name: three people\nsource_environment: staging\ntarget_environment: production\n")
+    made = stack.command("rules", "create", str(file), "-o", "json")
+    rule = json.loads(made.stdout)["id"]
+    file.write_text("required_approvers: 3\n")
+
+    updated = stack.command("rules", "update", rule, str(file), "-o", "json")
+    disabled = stack.command("rules", "disable", rule, "-o", "json")
+
+    assert json.loads(updated.stdout)["required_approvers"] == 3
+    assert json.loads(disabled.stdout)["status"] == "disabled"
+    assert rule in stack.command("rules", "list").stdout
+    assert "three people" in stack.command("rules", "show", rule).stdout
+    assert stack.command("rules", "delete", rule).returncode == 0
+    assert stack.command("rules", "show", rule).returncode == 3
+
+
+def test_events_are_handed_in_from_a_file(stack: RunningStack, tmp_path: Path) -> None:
+    file = tmp_path / "event.yaml"
+    file.write_text(
+        f"""\
+specversion: "1.0"
+id: {uuid4()}
+source: /tests
+type: studio.deployment.completed.v1
+subject: dep-by-file
+time: 2026-01-02T03:04:05Z
+data:
+  organization_id: acme
+  deployment_id: dep-by-file
+  agent_id: agent-by-file
+  environment: development
+  gateway_id: gw-development
+  version: "1.0"
+  status: succeeded
+  deployed_at: 2026-01-02T03:04:05Z
+"""
+    )
+
+    sent = stack.command("events", "send", str(file))
+
+    assert sent.returncode == 0, sent.stderr
+    until(lambda: stack.knows("dep-by-file"))
+    assert "agent-by-file" in stack.command("deployments", "--agent", "agent-by-file").stdout
+
+
+def test_what_lies_around_promotions_is_listed(stack: RunningStack) -> None:
+    assert "gw-production" in stack.command("gateways").stdout
+    assert stack.command("environments").stdout.split() == ["development", "staging", "production"]
+    assert stack.command("deployments", "dep-nowhere").returncode == 3
+    assert stack.command("doctor").returncode == 0
+
+
+def test_a_key_is_made_used_and_revoked(stack: RunningStack) -> None:
+    operator = os.environ | _env(stack, "--operator")
+
+    made = _run(operator, "token", "create", "--organization", "acme", "--subject", "ci", "--role", "viewer")
+    key = made.stdout.strip()
+    listed = _run(operator, "token", "list", "--organization", "acme", "-o", "json")
+    identifier = key.split("_")[1]
+
+    assert _run(operator | {"PROMOTION_API_KEY": key}, "list").returncode == 0
+    assert identifier in listed.stdout
+    assert key not in listed.stdout
+    assert _run(operator, "token", "revoke", identifier).returncode == 0
+    assert _run(operator, "token", "revoke", identifier).returncode == 1
+
+
+def test_the_environment_of_an_identity_is_printed_for_the_shell(stack: RunningStack) -> None:
+    variables = _env(stack, "viewer")
+
+    assert variables == {
+        "PROMOTION_URL": stack.ready["api"],
+        "PROMOTION_API_KEY": stack.ready["tokens"]["viewer"],
+    }
+
+
+def test_migrating_again_changes_nothing(stack: RunningStack) -> None:
+    done = _run(os.environ | {"DATABASE_URL": stack.ready["postgres"]}, "migrate")
+
+    assert done.returncode == 0, done.stderr
+
+
+def _env(stack: RunningStack, *arguments: str) -> dict[str, str]:
+    done = _run(dict(os.environ), "env", *arguments, "--data-dir", str(stack.data))
+    exports = [shlex.split(line)[1].partition("=") for line in done.stdout.splitlines()]
+    return {name: value for name, _, value in exports}
+
+
+def _run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROGRAM, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
