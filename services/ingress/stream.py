@@ -38,7 +38,16 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, feeds: Feeds, organization_id: str, *, position: int | None, allowed: Allowed) -> None:
+    def __init__(
+        self,
+        feeds: Feeds,
+        organization_id: str,
+        *,
+        position: int | None,
+        allowed: Allowed,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+        send_seconds: float = SEND_SECONDS,
+    ) -> None:
         super().__init__()
         del self.headers["content-length"]
         self.headers["cache-control"] = "no-store"
@@ -47,6 +56,8 @@ class EventStream(Response):
         self._organization_id = organization_id
         self._position = position
         self._allowed = allowed
+        self._heartbeat_seconds = heartbeat_seconds
+        self._send_seconds = send_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send what changes."""
@@ -71,20 +82,24 @@ class EventStream(Response):
         asked_at = loop.time()
         with contextlib.suppress(TimeoutError):
             # An id without data is not dispatched, but it is what the reader resumes from.
-            await _send(send, _RETRY + b"id: %d\n\n" % position)
+            await self._put(send, _RETRY + b"id: %d\n\n" % position)
             while not self._feeds.closing.is_set():
                 news = feed.news
                 frames = feed.after(position) if feed.remembers(position) else await self._read(position)
                 if frames:
-                    await _send(send, b"".join(frame.content for frame in frames))
+                    await self._put(send, b"".join(frame.content for frame in frames))
                     position = frames[-1].position
-                elif not await _within(news, HEARTBEAT_SECONDS):
-                    await _send(send, b": still here\n\n")
-                if loop.time() - asked_at >= HEARTBEAT_SECONDS:
+                elif not await _within(news, self._heartbeat_seconds):
+                    await self._put(send, b": still here\n\n")
+                if loop.time() - asked_at >= self._heartbeat_seconds:
                     if not await self._allowed():
                         break
                     asked_at = loop.time()
-            await asyncio.wait_for(send({"type": "http.response.body", "body": b""}), SEND_SECONDS)
+            await self._put(send, b"", more=False)
+
+    async def _put(self, send: Send, content: bytes, *, more: bool = True) -> None:
+        message = {"type": "http.response.body", "body": content, "more_body": more}
+        await asyncio.wait_for(send(message), self._send_seconds)
 
     async def _read(self, position: int) -> list[Frame]:
         try:
@@ -92,10 +107,6 @@ class EventStream(Response):
         except DatabaseUnavailable:
             await asyncio.sleep(RETRY_SECONDS)
             return []
-
-
-async def _send(send: Send, content: bytes) -> None:
-    await asyncio.wait_for(send({"type": "http.response.body", "body": content, "more_body": True}), SEND_SECONDS)
 
 
 async def _within(event: asyncio.Event, seconds: float) -> bool:
