@@ -14,7 +14,7 @@ from studio.gateway.run import run_gateway as gateway
 
 DEFAULT_FOLDER = Path(".promotion")
 DEFAULT_PORT = 8080
-DEFAULT_GATEWAY_PORTS = "8081,8082,8083"
+DEFAULT_GATEWAY_PORTS = "0,0,0"
 DataDir = Annotated[Path, Parameter(name="--data-dir", help="Where its data are kept from run to run.")]
 
 

@@ -196,7 +196,7 @@ class LocalStack:
         tuned = {
             variable: value
             for variable, value in os.environ.items()
-            if variable.startswith("PROMOTION_") and variable not in CLIENT_VARIABLES
+            if variable.startswith(("PROMOTION_", "KAFKA_TRUST")) and variable not in CLIENT_VARIABLES
         }
         decided = {
             "DATABASE_URL": self._postgres.dsn_for(DATABASE),
