@@ -104,6 +104,8 @@ def check_url(url: str, allowed: Sequence[Network] = ()) -> None:
         raise Forbidden("is not an http or https URL with a host")
     if "@" in parts.netloc:
         raise Forbidden("holds a user name or password")
+    if ("[" in parts.netloc) is not (":" in host):
+        raise Forbidden(f"has a host that is not an IPv6 address: {host[:60]!r}")
     if (_DEFAULT_PORTS[parts.scheme] if port is None else port) in _REFUSED_PORTS or port == 0:
         raise Forbidden(f"has port {port}, on which no gateway may be")
     address = host_address(host)
