@@ -8,9 +8,12 @@ from services.platform.service import Loop, Service
 from services.platform.settings import Settings
 from services.rules.consumer import subscriptions
 from services.rules.handlers.confirm import Confirmation
+from services.rules.handlers.early import EarlyEvents
 from services.rules.handlers.intake import Intake
 from services.rules.handlers.recheck import Lookout
 from services.rules.handlers.requests import RequestDesk
+from services.rules.handlers.retention import Retention
+from services.rules.handlers.trigger import Trigger
 from services.rules.store.rule_books import RuleBooks
 
 SCHEMA = "rules"
@@ -26,13 +29,28 @@ def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
     )
     outbox, books = Outbox(SCHEMA), RuleBooks()
     desk = RequestDesk(outbox=outbox, books=books, hold_seconds=settings.hold_seconds)
-    lookout = Lookout(database=database, desk=desk, books=books, clock=clock, hold_seconds=settings.hold_seconds)
+    intake = Intake(books=books)
+    lookout = Lookout(
+        database=database,
+        desk=desk,
+        books=books,
+        trigger=Trigger(outbox=outbox),
+        clock=clock,
+        hold_seconds=settings.hold_seconds,
+    )
+    early = EarlyEvents(database=database, intake=intake, clock=clock)
+    retention = Retention(database=database, clock=clock)
     confirmation = Confirmation(database=database, outbox=outbox, clock=clock)
     return Service(
         SCHEMA,
         settings=settings,
-        subscriptions=subscriptions(desk, Intake(books=books)),
-        loops=[Loop("rules lookout", lookout.step), Loop("rules confirmation", confirmation.step)],
+        subscriptions=subscriptions(desk, intake),
+        loops=[
+            Loop("rules lookout", lookout.step),
+            Loop("rules confirmation", confirmation.step),
+            Loop("rules early events", early.step),
+            Loop("rules retention", retention.step),
+        ],
         database=database,
         outbox=outbox,
         clock=clock,

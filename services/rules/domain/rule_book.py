@@ -37,7 +37,7 @@ class RuleBook:
             self._acting[hop] = tuple(
                 _acting(rule)
                 for rule in sorted(versions, key=lambda rule: (rule.created_at, rule.id))
-                if rule.valid_to is None and _acts(rule)
+                if rule.valid_to is None and acts(rule)
             )
         everyone = [each for acting in self._acting.values() for each in acting]
         # The fields whose facts concern a rule that acts.
@@ -61,7 +61,8 @@ class RuleBook:
         return next((rule for rule in versions if rule.id == rule_id and rule.valid_to is None), None)
 
 
-def _acts(rule: Rule) -> bool:
+def acts(rule: Rule) -> bool:
+    """Tell whether a rule is evaluated whenever something happens: it promotes by itself, or it is a shadow."""
     by_itself = rule.status is RuleStatus.ACTIVE and rule.auto_promote
     return bool(rule.conditions) and (by_itself or rule.status is RuleStatus.SHADOW)
 

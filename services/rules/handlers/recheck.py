@@ -1,42 +1,83 @@
-"""Looks at deployments again: releases requests that waited for them, or refuses those that waited too long."""
+"""Looks at deployments of which something changed: requests that wait for them, and rules that act by themselves."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.vocabulary import ConditionsResult
 from services.platform.clock import Clock
 from services.platform.database import Database
-from services.rules.domain.evaluation import Evaluation, Ready, evaluate_request, prepare, refuse_request
 from services.rules.domain.facts import Facts
-from services.rules.domain.request import Refused, Unseen, never_seen
-from services.rules.domain.surroundings import Surroundings
+from services.rules.domain.rule_book import Acting, Books
+from services.rules.domain.surroundings import Deployment, Surroundings
+from services.rules.domain.verdict import next_change_of, result_of
+from services.rules.handlers.knowledge import load_knowledge
 from services.rules.handlers.requests import RequestDesk
-from services.rules.store.rechecks import Cause, Recheck, add_rechecks, lock_due_rechecks, next_due, take
+from services.rules.handlers.trigger import Candidate, Trigger
+from services.rules.handlers.waiting import Seen, Watched, reevaluate, release, still_watched
+from services.rules.store.auto_promotions import already_requested, queued, unqueue
+from services.rules.store.rechecks import (
+    Cause,
+    DeploymentKey,
+    Recheck,
+    add_rechecks,
+    hasten,
+    lock_due_rechecks,
+    next_due,
+    schedule,
+    take,
+)
 from services.rules.store.requests import KeptRequest, advance, lock_waiting
 from services.rules.store.rule_books import RuleBooks
 from services.rules.store.surroundings import load_surroundings
+from services.rules.store.verdicts import Recorded, save_verdicts
 
 BATCH = 200
-LONGEST_REST_SECONDS = 1.0
+LONGEST_REST_SECONDS = 0.5
 LONGEST_PAUSE = timedelta(seconds=5)
 # Inventory consumes the same announcement by itself; it is waited for at most this many times.
 MOST_LOOKS = 200
 
-_log = structlog.get_logger()
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """All reasons to look at one deployment, put together."""
+
+    key: DeploymentKey
+    causes: frozenset[Cause]
+    # None where every rule has to be looked at.
+    fields: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A deployment with the rules that act on it."""
+
+    look: Look
+    deployment: Deployment
+    target_environment: str
+    acting: tuple[Acting, ...]
 
 
 class Lookout:
-    """The loop that looks at deployments of which something changed; several may run at once."""
+    """The loop that carries out rechecks and wakes by the clock; several may run at once."""
 
     def __init__(
-        self, *, database: Database, desk: RequestDesk, books: RuleBooks, clock: Clock, hold_seconds: float
+        self,
+        *,
+        database: Database,
+        desk: RequestDesk,
+        books: RuleBooks,
+        trigger: Trigger,
+        clock: Clock,
+        hold_seconds: float,
     ) -> None:
         self._database = database
         self._desk = desk
         self._books = books
+        self._trigger = trigger
         self._clock = clock
         self._hold_seconds = hold_seconds
 
@@ -47,56 +88,114 @@ class Lookout:
             due = await lock_due_rechecks(connection, now=now, limit=BATCH)
             if due:
                 await self._look(connection, due, now)
-        if len(due) >= BATCH:
-            return 0.0
-        async with self._database.begin() as connection:
-            upcoming = await next_due(connection)
-        return rest_seconds(upcoming, now)
+            upcoming = None if len(due) >= BATCH else await next_due(connection)
+        return 0.0 if len(due) >= BATCH else rest_seconds(upcoming, now)
 
     async def _look(self, connection: AsyncConnection, due: Sequence[Recheck], now: datetime) -> None:
-        keys = {each.key for each in due}
-        surroundings = await load_surroundings(connection, keys)
-        waiting = await lock_waiting(connection, keys)
+        looks = put_together(due)
+        surroundings = await load_surroundings(connection, looks.keys())
+        waiting = await lock_waiting(connection, looks.keys())
         held = [each for each in waiting if each.hold_until is not None]
-        evaluations = await self._release(connection, held, surroundings, now)
+        watched = await still_watched(connection, waiting)
+        books = await self._books.open(connection, _needed_since(looks, held, now))
+        scenes = await self._scenes(connection, looks, books, surroundings)
+        knowledge = await self._knowledge(connection, scenes, held, watched, books, surroundings)
+        released = release(
+            held, books, surroundings, knowledge, hold_seconds=self._hold_seconds, now=now
+        )  # fmt: skip
+        changed = reevaluate(watched, knowledge, now=now)
+        evaluations = [*released.evaluations, *changed.evaluations]
         records = await advance(connection, evaluations)
         await self._desk.publish(connection, evaluations, records, now)
-        released = {each.request.key for each in evaluations}
-        still_held = {
-            (each.request.organization_id, each.request.source_deployment_id)
-            for each in held
-            if each.request.key not in released
-        }
+        acted = await self._act(connection, scenes, knowledge, surroundings, now)
+        await _schedule(connection, looks, [released, changed, acted])
         await take(connection, due)
-        await add_rechecks(connection, _again(due, still_held, surroundings, now))
+        await add_rechecks(
+            connection,
+            [
+                *_again(due, released.still_held, surroundings, now),
+                *_neighbours(looks, books, surroundings, now),
+            ],
+        )
 
-    async def _release(
+    async def _scenes(
         self,
         connection: AsyncConnection,
+        looks: Mapping[DeploymentKey, Look],
+        books: Books,
+        surroundings: Surroundings,
+    ) -> list[Scene]:
+        scenes: list[Scene] = []
+        for key, look in looks.items():
+            deployment = surroundings.deployment(*key)
+            if deployment is None or not deployment.is_active:
+                continue
+            target = surroundings.next_environment(key[0], deployment.environment)
+            if target is not None:
+                acting = books[key[0]].acting((deployment.environment, target), look.fields)
+                scenes.append(Scene(look, deployment, target, acting))
+        requested = await already_requested(
+            connection, {(*each.look.key, each.target_environment) for each in scenes if each.acting}
+        )
+        return [_without_done(each, requested) for each in scenes]
+
+    async def _knowledge(
+        self,
+        connection: AsyncConnection,
+        scenes: Sequence[Scene],
         held: Sequence[KeptRequest],
+        watched: Sequence[Watched],
+        books: Books,
+        surroundings: Surroundings,
+    ) -> dict[DeploymentKey, Facts]:
+        wanted = {each.look.key for each in scenes if each.acting}
+        requests = [each.request for each in held] + [each.kept.request for each in watched]
+        wanted |= {(each.organization_id, each.source_deployment_id) for each in requests}
+        deployments = [found for key in sorted(wanted) if (found := surroundings.deployment(*key)) is not None]
+        if not deployments:
+            return {}
+        compares = any(books[key[0]].compares for key in wanted) or any(each.compares for each in watched)
+        return await load_knowledge(connection, deployments, surroundings, with_baselines=compares or bool(held))
+
+    async def _act(
+        self,
+        connection: AsyncConnection,
+        scenes: Sequence[Scene],
+        knowledge: Mapping[DeploymentKey, Facts],
         surroundings: Surroundings,
         now: datetime,
-    ) -> list[Evaluation]:
-        if not held:
-            return []
-        earliest: dict[str, datetime] = {}
-        for each in held:
-            organization_id = each.request.organization_id
-            earliest[organization_id] = min(earliest.get(organization_id, now), each.request.created_at)
-        books = await self._books.open(connection, earliest)
-        evaluations: list[Evaluation] = []
-        for each in held:
-            request, number = each.request, each.latest_number + 1
-            match prepare(request, books[request.organization_id], surroundings):
-                case Ready() as ready:
-                    evaluations.append(evaluate_request(ready, number=number, facts=Facts(), now=now))
-                case Refused() as refusal:
-                    evaluations.append(refuse_request(request, refusal, number=number, now=now))
-                case Unseen():
-                    if each.hold_until is not None and each.hold_until <= now:
-                        refusal = never_seen(request, self._hold_seconds)
-                        evaluations.append(refuse_request(request, refusal, number=number, now=now))
-        return evaluations
+    ) -> Seen:
+        seen, recorded, ready = Seen(), [], []
+        for scene in scenes:
+            key, facts = scene.look.key, knowledge.get(scene.look.key, Facts())
+            for acting in scene.acting:
+                result = result_of(acting.rule, facts, now)
+                recorded.append(Recorded(*key, acting.rule.id, acting.rule.version, result))
+                seen.look_again(key, next_change_of(acting.rule, facts, now))
+                if acting.promotes and result is ConditionsResult.TRUE:
+                    ready.append((scene, acting))
+        await save_verdicts(connection, recorded, now=now)
+        promoting = {
+            (*each.look.key, each.target_environment) for each in scenes if any(one.promotes for one in each.acting)
+        }
+        waiting = await queued(connection, promoting)
+        candidates = _first_of_each(ready, waiting)
+        full = {(*each.look.key, each.target_environment) for each in scenes if each.look.fields is None}
+        await unqueue(connection, (waiting & full) - {each.key for each in candidates})
+        for key, instant in (await self._trigger.pull(connection, candidates, surroundings, now=now)).items():
+            seen.look_again(key, instant)
+        return seen
+
+
+def put_together(due: Sequence[Recheck]) -> dict[DeploymentKey, Look]:
+    """Give one look for each deployment, whatever the number of reasons."""
+    causes: dict[DeploymentKey, set[Cause]] = {}
+    fields: dict[DeploymentKey, frozenset[str] | None] = {}
+    for each in due:
+        causes.setdefault(each.key, set()).add(each.cause)
+        known = fields.get(each.key, frozenset())
+        fields[each.key] = None if known is None or each.fields is None else known | each.fields
+    return {key: Look(key, frozenset(causes[key]), fields[key]) for key in sorted(causes)}
 
 
 def rest_seconds(upcoming: datetime | None, now: datetime) -> float:
@@ -106,11 +205,60 @@ def rest_seconds(upcoming: datetime | None, now: datetime) -> float:
     return min(max((upcoming - now).total_seconds(), 0.02), LONGEST_REST_SECONDS)
 
 
+async def _schedule(connection: AsyncConnection, looks: Mapping[DeploymentKey, Look], seen: Collection[Seen]) -> None:
+    """Set when to look again by the clock; a look at some rules alone never puts it off."""
+    changes = Seen()
+    for each in seen:
+        for key, instant in each.next_changes.items():
+            changes.look_again(key, instant)
+    whole = {key: changes.next_changes.get(key) for key, look in looks.items() if look.fields is None}
+    await schedule(connection, whole)
+    await hasten(connection, {key: at for key, at in changes.next_changes.items() if key not in whole})
+
+
+def _needed_since(looks: Collection[DeploymentKey], held: Sequence[KeptRequest], now: datetime) -> dict[str, datetime]:
+    since = {organization_id: now for organization_id, _ in looks}
+    for each in held:
+        organization_id = each.request.organization_id
+        since[organization_id] = min(since[organization_id], each.request.created_at)
+    return since
+
+
+def _without_done(scene: Scene, requested: Collection[tuple[str, str, str]]) -> Scene:
+    """Leave out the rules that have asked for this promotion already; shadows go on."""
+    if (*scene.look.key, scene.target_environment) not in requested:
+        return scene
+    return replace(scene, acting=tuple(each for each in scene.acting if not each.promotes))
+
+
+def _first_of_each(ready: Sequence[tuple[Scene, Acting]], waiting: Collection[tuple[str, str, str]]) -> list[Candidate]:
+    candidates: dict[tuple[str, str, str], Candidate] = {}
+    for scene, acting in ready:
+        key = (*scene.look.key, scene.target_environment)
+        by_rule_change = Cause.RULE in scene.look.causes or key in waiting
+        candidates.setdefault(key, Candidate(acting.rule, scene.deployment, by_rule_change))
+    return list(candidates.values())
+
+
+def _neighbours(
+    looks: Mapping[DeploymentKey, Look], books: Books, surroundings: Surroundings, now: datetime
+) -> list[Recheck]:
+    """Give looks at the deployments that rules compare with those of which something is new."""
+    found: set[DeploymentKey] = set()
+    for key, look in looks.items():
+        deployment = surroundings.deployment(*key)
+        if deployment is None or not books[key[0]].compares or not look.causes & {Cause.FACT, Cause.DEPLOYMENT}:
+            continue
+        for other in surroundings.of_agent.get((key[0], deployment.agent_id), ()):
+            found.add((other.organization_id, other.deployment_id))
+    return [Recheck(*key, Cause.NEIGHBOUR, now) for key in sorted(found - looks.keys())]
+
+
 def _again(
-    due: Sequence[Recheck], still_held: set[tuple[str, str]], surroundings: Surroundings, now: datetime
+    due: Sequence[Recheck], still_held: set[DeploymentKey], surroundings: Surroundings, now: datetime
 ) -> list[Recheck]:
     """Give the looks that have to be repeated: inventory lags behind, or a request is still held."""
-    again: dict[tuple[str, str], Recheck] = {}
+    again: dict[DeploymentKey, Recheck] = {}
     for each in due:
         lags = each.cause is Cause.DEPLOYMENT and not _shown(each, surroundings) and each.attempts < MOST_LOOKS
         if lags or each.key in still_held:

@@ -8,14 +8,19 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.cloudevents import EncodedRecord
-from schemas.events import Event, PromotionRequested, event_source
+from schemas.events import Event, PromotionRequested
 from schemas.identifiers import promotion_id_of_event
 from schemas.vocabulary import Origin
 from services.platform.messaging.outbox import Outbox
+from services.rules.domain.auto_promotion import AutoPromotion
 from services.rules.domain.evaluation import Evaluation, Ready, evaluate_request, prepare, refuse_request
 from services.rules.domain.facts import Facts
 from services.rules.domain.promotion import Promotion
 from services.rules.domain.request import Refused, Request, Unseen
+from services.rules.domain.surroundings import Surroundings
+from services.rules.domain.verdict import compiled
+from services.rules.handlers.knowledge import load_knowledge
+from services.rules.store.auto_promotions import auto_promotions_by_id
 from services.rules.store.promotions import promotions_by_id
 from services.rules.store.rechecks import Cause, Recheck, add_rechecks
 from services.rules.store.requests import insert_evaluated, insert_held, latest_records
@@ -44,7 +49,8 @@ class RequestDesk:
         repeated = [record for record in known.values() if record is not None]
         fresh = [request for key, request in requests.items() if key not in known]
         published = await promotions_by_id(connection, [request.key for request in fresh])
-        fresh = [_as_created(request, published.get(request.key)) for request in fresh]
+        asked = await auto_promotions_by_id(connection, [request.key for request in fresh])
+        fresh = [_as_accepted(request, published.get(request.key), asked.get(request.key)) for request in fresh]
         evaluations, held = await self._evaluate(connection, fresh, now)
         records = await insert_evaluated(connection, evaluations, now=now)
         await insert_held(connection, held, hold_until=now + self._hold, now=now)
@@ -74,15 +80,35 @@ class RequestDesk:
         books = await self._books.open(connection, _earliest(requests))
         evaluations: list[Evaluation] = []
         held: list[Request] = []
+        ready: list[Ready] = []
         for request in requests:
             match prepare(request, books[request.organization_id], surroundings):
                 case Unseen():
                     held.append(request)
                 case Refused() as refusal:
                     evaluations.append(refuse_request(request, refusal, number=1, now=now))
-                case Ready() as ready:
-                    evaluations.append(evaluate_request(ready, number=1, facts=Facts(), now=now))
+                case Ready() as one:
+                    ready.append(one)
+        knowledge = await _knowledge(connection, ready, surroundings)
+        for one in ready:
+            facts = knowledge.get((one.request.organization_id, one.request.source_deployment_id), Facts())
+            evaluations.append(evaluate_request(one, number=1, facts=facts, now=now))
         return evaluations, held
+
+
+async def _knowledge(
+    connection: AsyncConnection, ready: Sequence[Ready], surroundings: Surroundings
+) -> dict[tuple[str, str], Facts]:
+    """Load the facts that the requests' conditions read."""
+    conditional = [each for each in ready if any(rule.conditions for rule in each.rules)]
+    keys = {(each.request.organization_id, each.request.source_deployment_id) for each in conditional}
+    conditions = [compiled(rule) for rule in {rule.id: rule for each in conditional for rule in each.rules}.values()]
+    return await load_knowledge(
+        connection,
+        [found for key in sorted(keys) if (found := surroundings.deployment(*key)) is not None],
+        surroundings,
+        with_baselines=any(each is not None and each.baselines for each in conditions),
+    )
 
 
 def _distinct(events: Sequence[Event], now: datetime) -> dict[Key, Request]:
@@ -107,16 +133,27 @@ def _request(event: Event, now: datetime) -> Request:
         created_by=data.created_by,
         # Its sender does not choose which rules were in force: it is made when it is first seen.
         created_at=now,
-        origin=Origin.AUTO if event.source == event_source("rules", organization_id) else Origin.EVENT,
+        origin=Origin.EVENT,
         caused_by=event.id,
         traceparent=event.extensions.get("traceparent"),
-        rule_id=data.rule_id,
-        rule_version=data.rule_version,
     )
 
 
-def _as_created(request: Request, promotion: Promotion | None) -> Request:
-    """Prefer what was accepted over HTTP to what a record says of it."""
+def _as_accepted(request: Request, promotion: Promotion | None, asked: AutoPromotion | None) -> Request:
+    """Prefer what was accepted over HTTP, or asked for by a rule, to what a record says of it."""
+    if asked is not None:
+        return replace(
+            request,
+            agent_id=asked.agent_id,
+            source_deployment_id=asked.deployment_id,
+            asked_gateway_id=asked.target_gateway_id,
+            target_environment=asked.target_environment,
+            created_by=asked.created_by,
+            created_at=asked.requested_at,
+            origin=Origin.AUTO,
+            rule_id=asked.rule_id,
+            rule_version=asked.rule_version,
+        )
     if promotion is None:
         return request
     return replace(

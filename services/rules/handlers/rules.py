@@ -12,6 +12,8 @@ from schemas.vocabulary import DEFAULT_ENVIRONMENTS
 from services.platform.http.problems import Problem, field_error, not_found
 from services.rules.domain.conditions import InvalidConditions, compile_for_rule
 from services.rules.domain.rule import Rule
+from services.rules.domain.rule_book import acts
+from services.rules.store.rechecks import recheck_environment
 from services.rules.store.rules import add_version, end_version, load_rule, turn_page
 from services.rules.store.surroundings import load_environments, load_gateways
 
@@ -28,6 +30,7 @@ async def create_rule(
     await turn_page(connection, organization_id)
     rule = rule_of(written, organization_id=organization_id, rule_id=rule_id, by=by, now=now)
     await add_version(connection, rule)
+    await _look_at_deployments(connection, rule, now)
     return rule
 
 
@@ -62,6 +65,7 @@ async def replace_rule(
         return current
     await end_version(connection, current, at=following.valid_from, by=by)
     await add_version(connection, following)
+    await _look_at_deployments(connection, following, now)
     return following
 
 
@@ -80,6 +84,12 @@ async def delete_rule(
     current = await _current(connection, organization_id, rule_id, expected, allow)
     await end_version(connection, current, at=max(now, current.valid_from + _MICROSECOND), by=by)
     return current
+
+
+async def _look_at_deployments(connection: AsyncConnection, rule: Rule, now: datetime) -> None:
+    """Have a rule that acts evaluated for every deployment that it is about."""
+    if acts(rule):
+        await recheck_environment(connection, rule.organization_id, rule.source_environment, now=now)
 
 
 def rule_of(written: RuleWrite, *, organization_id: str, rule_id: UUID, by: str, now: datetime) -> Rule:

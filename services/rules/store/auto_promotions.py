@@ -1,7 +1,6 @@
 """What the trigger asked for, once for each deployment and target, and what waits for its turn."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,30 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-# (organization, deployment, target environment)
-Key = tuple[str, str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class AutoPromotion:
-    """A promotion that a rule asked for by itself."""
-
-    organization_id: str
-    deployment_id: str
-    target_environment: str
-    promotion_id: UUID
-    agent_id: str
-    target_gateway_id: str
-    rule_id: UUID
-    rule_version: int
-    requested_at: datetime
-    by_rule_change: bool
-
-    @property
-    def key(self) -> Key:
-        """Identify it."""
-        return self.organization_id, self.deployment_id, self.target_environment
-
+from services.rules.domain.auto_promotion import AutoPromotion, Key
 
 _COLUMNS = (
     "organization_id, deployment_id, target_environment, promotion_id, agent_id, target_gateway_id, rule_id, "

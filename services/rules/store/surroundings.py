@@ -22,6 +22,15 @@ _RUNNING = text(
     "JOIN inventory.published_deployment d ON d.organization_id = i.organization_id AND d.agent_id = i.id "
     "WHERE d.status = 'active'"
 )
+# What ran in the same slot before it; a deployment that failed never ran.
+_PREVIOUS = text(
+    f"SELECT i.id AS before, {_COLUMNS} FROM unnest(cast(:organizations AS text[]), cast(:ids AS text[]), "  # noqa: S608
+    "cast(:agents AS text[]), cast(:gateways AS text[]), cast(:instants AS timestamptz[])) "
+    "AS i(organization_id, id, agent_id, gateway_id, deployed_at) CROSS JOIN LATERAL (SELECT * "
+    "FROM inventory.published_deployment p WHERE p.organization_id = i.organization_id AND p.agent_id = i.agent_id "
+    "AND p.gateway_id = i.gateway_id AND p.deployed_at < i.deployed_at AND p.status <> 'failed' "
+    "ORDER BY p.deployed_at DESC LIMIT 1) d"
+)
 _GATEWAYS = text(
     "SELECT organization_id, gateway_id, environment, is_default FROM inventory.published_gateway "
     "WHERE organization_id = ANY(cast(:organizations AS text[]))"
@@ -49,6 +58,25 @@ async def load_surroundings(
         gateways=await load_gateways(connection, organizations),
         environments=await load_environments(connection, organizations),
     )
+
+
+async def load_previous(
+    connection: AsyncConnection, deployments: Collection[Deployment]
+) -> dict[tuple[str, str], Deployment]:
+    """Give, by (organization, deployment), what ran in the slot of each before it."""
+    if not deployments:
+        return {}
+    rows = await connection.execute(
+        _PREVIOUS,
+        {
+            "organizations": [each.organization_id for each in deployments],
+            "ids": [each.deployment_id for each in deployments],
+            "agents": [each.agent_id for each in deployments],
+            "gateways": [each.gateway_id for each in deployments],
+            "instants": [each.deployed_at for each in deployments],
+        },
+    )
+    return {(row.organization_id, row.before): _deployment(row) for row in rows}
 
 
 async def load_gateways(connection: AsyncConnection, organizations: Collection[str]) -> dict[str, tuple[Gateway, ...]]:

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from schemas.vocabulary import Role
 from services.platform.grants import Grant, Grants
 from services.platform.http import problems
+from services.platform.http.authentication import SIGNED_IN
 from services.platform.identity import Principal
 from services.platform.messaging.outbox import Outbox
 from services.platform.settings import load_settings
@@ -33,11 +34,7 @@ class Answer:
         return json.loads(self.text)
 
 
-class _Keys:
-    """A key ring whose keys are names."""
-
-    async def verify(self, key: str) -> Principal | None:
-        return {"admin": ADMIN, "outsider": OUTSIDER, "viewer": VIEWER, "staging-admin": STAGING_ADMIN}.get(key)
+_CALLERS = {"admin": ADMIN, "outsider": OUTSIDER, "viewer": VIEWER, "staging-admin": STAGING_ADMIN}
 
 
 class Client:
@@ -46,7 +43,6 @@ class Client:
     def __init__(self, world: World) -> None:
         self._app = FastAPI()
         problems.install(self._app)
-        self._app.state.key_ring = _Keys()
         settings = load_settings(
             {
                 "DATABASE_URL": "postgresql://nowhere",
@@ -66,7 +62,7 @@ class Client:
 
     async def call(self, method: str, path: str, body: Any = None, *, key: str = "admin", **headers: str) -> Answer:
         raw = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-        sent = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+        sent = {"content-type": "application/json"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         parts = urlsplit(path)
         scope = {
@@ -81,6 +77,7 @@ class Client:
             "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
             "server": ("test", 80),
             "client": ("test", 1),
+            SIGNED_IN: _CALLERS[key],
         }
         messages = [{"type": "http.request", "body": raw, "more_body": False}]
         answered: list[dict[str, Any]] = []

@@ -24,6 +24,7 @@ from services.rules.handlers.intake import Intake
 from services.rules.handlers.recheck import Lookout
 from services.rules.handlers.requests import RequestDesk
 from services.rules.handlers.rules import create_rule
+from services.rules.handlers.trigger import Trigger
 from services.rules.store.rule_books import RuleBooks
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -221,7 +222,14 @@ async def world(database: str) -> AsyncIterator[World]:
         owner=owner,
         desk=desk,
         intake=Intake(books=books),
-        lookout=Lookout(database=own, desk=desk, books=books, clock=lambda: made.now, hold_seconds=HOLD_SECONDS),
+        lookout=Lookout(
+            database=own,
+            desk=desk,
+            books=books,
+            trigger=Trigger(outbox=outbox),
+            clock=lambda: made.now,
+            hold_seconds=HOLD_SECONDS,
+        ),
         confirmation=Confirmation(database=own, outbox=outbox, clock=lambda: made.now),
     )
     for environment in ("development", "staging", "production"):
