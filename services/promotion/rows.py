@@ -72,6 +72,7 @@ EVALUATED: tuple[_Column, ...] = tuple(
     for name, kind, read in _EVALUATION
 )
 READ = ", ".join(f"p.{name}" for name, _, _ in (*FIXED, *STANDING, *EVALUATED))
+WIDTH = len((*FIXED, *STANDING, *EVALUATED))
 
 
 def _dump_rules(rules: Sequence[RuleVersion]) -> str:
@@ -83,13 +84,13 @@ def _load_rules(rules: Sequence[Sequence[Any]]) -> tuple[RuleVersion, ...]:
 
 
 def to_promotion(row: Sequence[Any], votes: tuple[Vote, ...]) -> Promotion:
-    """Read one row of the columns READ."""
+    """Read one row that begins with the columns READ."""
     (
         organization_id, identifier, agent_id, source_deployment_id, target_environment, origin, created_by,
         created_via, created_at, traceparent, source_environment, target_gateway_id, deployment_version, digest,
         status, reason, message, version, changed_at, _approvals, released, approved_by, approved_at, ended_by,
         rejection_reason, executing_at, executing_version, target_deployment_id, expires_at, completed_at, *evaluation,
-    ) = row  # fmt: skip
+    ) = row[:WIDTH]  # fmt: skip
     return Promotion(
         request=Request(
             organization_id, identifier, agent_id, source_deployment_id, target_environment, Origin(origin), created_by,

@@ -10,9 +10,9 @@ from uuid import UUID
 import aiohttp
 import uvicorn
 from fastapi import FastAPI
-from pydantic import SecretStr
 
 from schemas.vocabulary import Role
+from services.platform.credentials import Credentials
 from services.platform.database import Database
 from services.platform.grants import Grant, Grants
 from services.platform.http import problems
@@ -22,7 +22,7 @@ from services.platform.settings import Settings, load_settings
 from services.promotion.http import router
 from tests.integration.promotion.house import House
 
-PEPPER = "p" * 16
+PEPPER = "p" * 32
 CALLERS: dict[str, tuple[str, Grants]] = {
     "rita": ("acme", Grants.of(Role.REQUESTER)),
     "ada": ("acme", Grants.of(Role.APPROVER)),
@@ -119,13 +119,13 @@ async def serve(house: House) -> AsyncIterator[Api]:
     platform = Database(house.dsn, role=role_of("platform"), application_name="test keys", pool_size=2)
     settings = _settings(house.dsn)
     app = FastAPI()
-    app.state.key_ring = KeyRing(platform, PEPPER, house.clock)
+    app.state.credentials = Credentials(KeyRing(platform, PEPPER, house.clock))
     problems.install(app)
     routes = router(
         database=house.database, outbox=house.outbox, wake=lambda: None, clock=house.clock, settings=settings
     )
     app.include_router(routes, prefix="/api/v1")
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off"))
     task = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)
@@ -142,7 +142,7 @@ def _settings(dsn: str) -> Settings:
         {
             "DATABASE_URL": dsn,
             "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
-            "PROMOTION_KEY_PEPPER": SecretStr(PEPPER).get_secret_value(),
+            "PROMOTION_KEY_PEPPER": PEPPER,
         }
     )
 
