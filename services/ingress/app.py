@@ -30,6 +30,7 @@ from services.platform.service import Readiness
 from services.platform.settings import Settings
 from services.promotion import http as promotion
 from services.rules import http as rules
+from studio.console.app import console_router
 
 NAME = "ingress"
 VERSION = "1.0.0"
@@ -111,6 +112,7 @@ def _mount(app: FastAPI, sides: dict[str, Side], settings: Settings, clock: Cloc
     )
     app.include_router(stream.router(app.state.feeds), prefix=PREFIX)
     app.include_router(pages.router(app, app.state.readiness))
+    app.include_router(console_router())
 
 
 def _describe(app: FastAPI) -> None:

@@ -2,9 +2,21 @@
 
 from fastapi import APIRouter
 
-from studio.console.pages import agent, audit, board, changes, charts, inbox, promotion, rules, sign_in
+from studio.console.pages import (
+    agent,
+    audit,
+    board,
+    changes,
+    charts,
+    dead_letters,
+    inbox,
+    promotion,
+    reference,
+    rules,
+    sign_in,
+)
 
-_PAGES = (sign_in, board, inbox, promotion, agent, rules, audit, charts, changes)
+_PAGES = (sign_in, board, inbox, promotion, agent, rules, audit, charts, dead_letters, reference, changes)
 
 
 def console_router() -> APIRouter:

@@ -1,6 +1,5 @@
 """One visit of a page: who comes, the API as that person, and the ways in which a page can answer."""
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +13,7 @@ from fastapi.routing import APIRoute
 from schemas.vocabulary import Role
 from services.platform.http.problems import Problem, from_failure
 from services.platform.identity import KeyRing, Principal
-from studio.console.api import ConsoleApi
+from studio.console.api import ConsoleApi, Query
 from studio.console.notices import Notice, Tone, sealed, unsealed
 from studio.console.rendering import render
 from studio.console.security import HEADERS, SAFE_METHODS, from_own_page
@@ -90,7 +89,7 @@ class Visit:
         """Say how many promotions wait for this person, empty where none do."""
         if not self.principal.may_somewhere(Role.APPROVER):
             return ""
-        query = {"status_reason": "awaiting_approval", "limit": MOST_COUNTED}
+        query: Query = {"status_reason": "awaiting_approval", "limit": MOST_COUNTED}
         page = await self.api.get("/promotions", query)
         mine = sum(1 for promotion in page["items"] if why_not_approve(self.principal, promotion) is None)
         return f"{mine}+" if page["next_cursor"] is not None else str(mine or "")
@@ -114,6 +113,17 @@ async def visit(request: Request, principal: Annotated[Principal, Depends(signed
 
 
 Visiting = Annotated[Visit, Depends(visit)]
+
+
+async def public_page(request: Request, template: str, **values: Any) -> HTMLResponse:
+    """Render a page that needs no key, for whoever comes."""
+    try:
+        principal = await signed_in(request)
+    except NotSignedIn:
+        key_ring: KeyRing = request.app.state.key_ring
+        frame = {"principal": None, "path": request.url.path, "now": key_ring.clock(), "notice": None, "waiting": ""}
+        return HTMLResponse(render(template, **frame, **values))
+    return await (await visit(request, principal)).page(template, **values)
 
 
 class ConsoleRoute(APIRoute):
@@ -147,11 +157,9 @@ async def _answer(handler: Callable[[Request], Coroutine[Any, Any, Response]], r
         return _trouble(error.status, str(error))
     except Problem as problem:
         return _trouble(problem.status, str(problem.detail))
-    except asyncio.CancelledError:
-        raise
     except Exception as error:  # noqa: BLE001 - the last who can answer with a page; the failure is logged
-        problem = from_failure(error)
-        return _trouble(problem.status, str(problem.detail))
+        failure = from_failure(error)
+        return _trouble(failure.status, str(failure.detail))
 
 
 _HEADINGS = {

@@ -12,7 +12,7 @@ from studio.console.forms import Form, read_form
 from studio.console.pages.routes import page_routes
 from studio.console.views.explanation import tree
 from studio.console.views.permissions import why_not_change_rules
-from studio.console.views.rule_form import Findings, RuleForm, Unwritable, body_of, filled, placed, shown
+from studio.console.views.rule_form import NOTHING_WRONG, Findings, RuleForm, Unwritable, body_of, filled, placed, shown
 from studio.console.views.rules import listed, standing_of
 from studio.console.visits import Visit, Visiting
 from studio.problems import ApiError
@@ -31,7 +31,7 @@ class Edited:
     form: RuleForm
     rule_id: str = ""
     version: str = ""
-    findings: Findings = Findings()
+    findings: Findings = NOTHING_WRONG
     deployment_id: str = ""
     tested: Mapping[str, Any] | None = None
 

@@ -133,14 +133,18 @@ def _curve(name: str, heading: str, meaning: str, days: Sequence[Json], part: st
     return Chart(name, heading, figure, summary, [("go", meaning)], levels, _day_ticks(days), points=points)
 
 
-def _levels(highest: float, step_for: Callable[[float], float], write: Callable[[Any], str]) -> tuple[float, list[Tick]]:
+def _levels(
+    highest: float, step_for: Callable[[float], float], write: Callable[[Any], str]
+) -> tuple[float, list[Tick]]:
     step = step_for(highest / 3)
     count = max(math.ceil(highest / step), 1)
-    return step * count, [Tick(_height(step * n, step * count), write(step * n) if n else "0") for n in range(count + 1)]
+    return step * count, [
+        Tick(_height(step * n, step * count), write(step * n) if n else "0") for n in range(count + 1)
+    ]
 
 
 def _round_step(least: float) -> float:
-    power = 10 ** max(math.floor(math.log10(max(least, 1))), 0)
+    power: int = 10 ** math.floor(math.log10(max(least, 1)))
     return next(step * power for step in _STEPS if step * power >= least)
 
 

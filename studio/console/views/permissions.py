@@ -70,7 +70,9 @@ def why_not_change_rules(principal: Principal, environment: str | None = None) -
     """Say why this person cannot write rules for ``environment``; without one, for any."""
     if environment is None:
         return None if principal.may_somewhere(Role.RULE_ADMIN) else "Your key does not have the role rule_admin."
-    return None if principal.may(Role.RULE_ADMIN, environment=environment) else _lacking_in(Role.RULE_ADMIN, environment)
+    return (
+        None if principal.may(Role.RULE_ADMIN, environment=environment) else _lacking_in(Role.RULE_ADMIN, environment)
+    )
 
 
 def _may(principal: Principal, role: Role, promotion: Json) -> bool:

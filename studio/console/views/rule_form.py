@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from schemas import strict_json
@@ -47,6 +47,9 @@ class Findings:
         return bool(self.fields or self.lines or self.others)
 
 
+NOTHING_WRONG = Findings()
+
+
 class Unwritable(Exception):
     """The fields do not make a rule that could be sent; ``findings`` says which and why."""
 
@@ -76,13 +79,18 @@ def shown(rule: Json) -> RuleForm:
 
 def filled(form: Form) -> RuleForm:
     """Give the form as somebody filled it in."""
-    names = (
-        "name", "source_environment", "target_environment", "required_approvers", "execution", "status",
-        "expires_after_days", "target_gateway_id", "conditions",
-    )  # fmt: skip
-    return replace(
-        RuleForm(requires_approval=form.checked("requires_approval"), auto_promote=form.checked("auto_promote")),
-        **{name: form.text(name) for name in names},
+    return RuleForm(
+        name=form.text("name"),
+        source_environment=form.text("source_environment"),
+        target_environment=form.text("target_environment"),
+        requires_approval=form.checked("requires_approval"),
+        required_approvers=form.text("required_approvers"),
+        auto_promote=form.checked("auto_promote"),
+        execution=form.text("execution"),
+        status=form.text("status"),
+        expires_after_days=form.text("expires_after_days"),
+        target_gateway_id=form.text("target_gateway_id"),
+        conditions=form.text("conditions"),
     )
 
 

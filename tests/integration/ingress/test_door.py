@@ -31,7 +31,6 @@ async def test_every_answer_carries_its_own_request_id_and_the_security_headers(
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "/nowhere",
         "/api/v1",
         "/api/v1/",
