@@ -1,13 +1,12 @@
 """The promotion service on a real database, driven by handcrafted events; time is moved by hand."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import topics
 from schemas.cloudevents import decode
@@ -58,6 +57,12 @@ class House:
     async def complete(self, *events: Event) -> None:
         async with self.work() as work:
             await apply_completions(work, events)
+
+    def applying_evaluations(self, events: Sequence[Event]) -> Callable[[Work], Awaitable[None]]:
+        return lambda work: apply_evaluations(work, events)
+
+    def applying_completions(self, events: Sequence[Event]) -> Callable[[Work], Awaitable[None]]:
+        return lambda work: apply_completions(work, events)
 
     async def promotion(self, identifier: UUID, organization: str = ORGANIZATION) -> Promotion:
         async with self.database.begin() as connection:
@@ -154,7 +159,3 @@ def completion(identifier: UUID, *, source: str | None = None, **changes: Any) -
         time=START,
         data=data,
     )
-
-
-async def count(connection: AsyncConnection, statement: str) -> int:
-    return int((await connection.execute(text(statement))).scalar_one())
