@@ -13,6 +13,8 @@ _BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\
 
 def plain_text(value: str) -> str:
     """Give ``value`` in NFC; refuse NUL, lone surrogates, control and bidirectional-override characters."""
+    if value.isascii() and value.isprintable():
+        return value
     for character in value:
         category = unicodedata.category(character)
         if category == "Cs" or (category == "Cc" and character not in "\n\t") or character in _BIDI:
