@@ -71,7 +71,7 @@ def _facts() -> None:
     )""")
     op.execute("CREATE INDEX early_event_due ON rules.early_event (admit_at)")
     op.execute("CREATE INDEX early_event_deployment ON rules.early_event (organization_id, deployment_id)")
-    op.execute("GRANT SELECT, INSERT, DELETE ON rules.early_event TO promotion_rules")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON rules.early_event TO promotion_rules")
 
 
 def _ledger() -> None:

@@ -86,7 +86,7 @@ _HASTEN = text(
 )
 _AFTER_RULE_CHANGE = text(
     "INSERT INTO rules.recheck (organization_id, deployment_id, cause, due_at, attempts) "
-    "SELECT organization_id, deployment_id, 'rule', cast(:now AS timestamptz) + n * interval '0.5 ms', 0 FROM ("
+    "SELECT organization_id, deployment_id, 'rule', cast(:now AS timestamptz) + (n - 1) * interval '0.5 ms', 0 FROM ("
     "SELECT organization_id, deployment_id, row_number() OVER () AS n FROM inventory.published_deployment "
     "WHERE organization_id = :organization_id AND environment = :environment AND status = 'active') d"
 )

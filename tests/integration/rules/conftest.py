@@ -13,13 +13,23 @@ from sqlalchemy.schema import CreateTable
 
 from schemas import topics, views
 from schemas.cloudevents import decode
-from schemas.events import DeploymentCompleted, Event, EventData, PromotionRequested, RulesEvaluated, event_source
+from schemas.events import (
+    DeploymentCompleted,
+    Event,
+    EventData,
+    MetricsObserved,
+    PromotionRequested,
+    RulesEvaluated,
+    TestsCompleted,
+    event_source,
+)
 from schemas.resources import RuleWrite
 from schemas.vocabulary import DeploymentOutcome
 from services.platform.database import Database, driver_url
 from services.platform.messaging.outbox import Outbox, load_headers
 from services.rules.domain.rule import Rule
 from services.rules.handlers.confirm import Confirmation
+from services.rules.handlers.early import EarlyEvents
 from services.rules.handlers.intake import Intake
 from services.rules.handlers.recheck import Lookout
 from services.rules.handlers.requests import RequestDesk
@@ -48,6 +58,7 @@ class World:
     intake: Intake
     lookout: Lookout
     confirmation: Confirmation
+    early: EarlyEvents
     now: datetime = START
     published: list[Event] = field(default_factory=list)
 
@@ -132,6 +143,10 @@ class World:
         async with self.database.begin() as connection:
             await self.intake.take_announcements(connection, events, self.now)
 
+    async def observe(self, *events: Event) -> None:
+        async with self.database.begin() as connection:
+            await self.intake.take(connection, events, self.now)
+
     async def look(self) -> None:
         while await self.lookout.step() == 0.0:
             pass
@@ -184,6 +199,37 @@ def requested(*, at: datetime = START, promotion_id: UUID | None = None, **field
     return event_of(topics.PROMOTION_REQUESTED, data, at=at, identifier=f"request-{identifier}", source=source)
 
 
+def ran_tests(deployment_id: str = "dep-1", *, at: datetime = START, identifier: str = "", **fields: Any) -> Event:
+    data = TestsCompleted.model_validate(
+        {
+            "organization_id": "acme",
+            "deployment_id": deployment_id,
+            "suite": "smoke",
+            "run_id": "run-1",
+            "passed": 10,
+            "failed": 0,
+            **fields,
+        }
+    )
+    return event_of(topics.TESTS_COMPLETED, data, at=at, identifier=identifier)
+
+
+def measured(
+    deployment_id: str = "dep-1",
+    *,
+    at: datetime = START,
+    identifier: str = "",
+    organization_id: str = "acme",
+    **metrics: Any,
+) -> Event:
+    data = MetricsObserved.model_validate(
+        {"organization_id": organization_id, "deployment_id": deployment_id, "metrics": metrics}
+    )
+    return event_of(
+        topics.METRICS_OBSERVED, data, at=at, identifier=identifier, source=f"/prometheus/{organization_id}"
+    )
+
+
 def announced(deployment_id: str = "dep-1", *, at: datetime = START, **fields: Any) -> Event:
     data = DeploymentCompleted.model_validate(
         {
@@ -216,12 +262,13 @@ async def world(database: str) -> AsyncIterator[World]:
     own = Database(database, role="promotion_rules", application_name="rules tests")
     made: World
     outbox, books = Outbox("rules"), RuleBooks()
+    intake = Intake(books=books)
     desk = RequestDesk(outbox=outbox, books=books, hold_seconds=HOLD_SECONDS)
     made = World(
         database=own,
         owner=owner,
         desk=desk,
-        intake=Intake(books=books),
+        intake=intake,
         lookout=Lookout(
             database=own,
             desk=desk,
@@ -230,6 +277,7 @@ async def world(database: str) -> AsyncIterator[World]:
             clock=lambda: made.now,
             hold_seconds=HOLD_SECONDS,
         ),
+        early=EarlyEvents(database=own, intake=intake, clock=lambda: made.now),
         confirmation=Confirmation(database=own, outbox=outbox, clock=lambda: made.now),
     )
     for environment in ("development", "staging", "production"):

@@ -1,0 +1,330 @@
+"""Rules that promote by themselves: on facts, on their own change, on the clock; once, in measure, not against a no."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from schemas.vocabulary import Origin
+from services.rules.handlers.recheck import Lookout
+from services.rules.handlers.trigger import MEASURE
+from tests.integration.rules.conftest import World, announced, measured, only, ran_tests, requested
+
+PASSED: dict[str, Any] = {"field": "tests.pass_rate", "op": "gte", "value": 100}
+SOAKED: dict[str, Any] = {"field": "deployment.duration_hours", "op": "gte", "value": 24}
+QUIET: dict[str, Any] = {"field": "metrics.error_rate", "op": "lte", "value": 0.01}
+
+
+async def automatic(world: World, conditions: dict[str, Any] = PASSED, **fields: Any) -> Any:
+    return await world.rule(auto_promote=True, requires_approval=False, conditions=conditions, **fields)
+
+
+async def test_a_fact_that_completes_the_conditions_starts_the_promotion(world: World) -> None:
+    await world.deploy()
+    rule = await automatic(world, {"all": [PASSED, QUIET]})
+    await world.observe(ran_tests(at=world.now))
+    await world.look()
+    assert await world.requests() == []
+
+    await world.observe(measured(at=world.now, error_rate=0.004))
+    await world.look()
+
+    asked = only(await world.requests())
+    assert (asked.origin, asked.rule_id, asked.rule_version) == (Origin.AUTO, rule.id, 1)
+    assert (asked.source_deployment_id, asked.target_environment) == ("dep-1", "staging")
+    assert (asked.target_gateway_id, asked.created_by) == ("gw-staging", f"rule:{rule.id}")
+
+
+async def test_the_request_of_a_rule_is_evaluated_under_that_rule(world: World) -> None:
+    await world.deploy()
+    rule = await automatic(world)
+    await world.observe(ran_tests(at=world.now))
+    await world.look()
+    await world.outbox()
+    asked = world.published[-1]
+
+    await world.request(asked)
+
+    evaluated = only(await world.evaluations())
+    assert (evaluated.conditions, evaluated.requires_approval, evaluated.origin) == ("true", False, Origin.AUTO)
+    assert [each.rule_id for each in evaluated.rules] == [rule.id]
+    assert evaluated.explanation["rules"][0]["tree"]["actual"] == 100
+
+
+async def test_nobody_can_claim_that_a_rule_asked(world: World) -> None:
+    await world.deploy()
+
+    await world.request(requested(origin="auto", rule_id=uuid4(), rule_version=1))
+
+    assert only(await world.evaluations()).origin is Origin.EVENT
+
+
+async def test_it_never_happens_twice_for_a_deployment_and_target(world: World) -> None:
+    await world.deploy()
+    await automatic(world)
+    for minute in range(3):
+        await world.observe(ran_tests(at=world.after(minutes=minute), run_id=f"run-{minute}"))
+        await world.look()
+    await automatic(world, QUIET)
+    await world.observe(measured(at=world.now, error_rate=0))
+    await world.look()
+
+    assert len(await world.requests()) == 1
+
+
+async def test_facts_that_come_before_their_deployment_count_once_it_is_there(world: World) -> None:
+    await automatic(world)
+    await world.observe(ran_tests(at=world.now))
+    await world.look()
+    await world.announce(announced(at=world.now))
+    await world.look()
+    assert await world.requests() == []
+    await world.deploy()
+    world.after(seconds=1)
+
+    await world.look()
+
+    assert only(await world.requests()).source_deployment_id == "dep-1"
+
+
+async def test_a_soak_ends_at_the_right_second_after_a_restart_in_between(world: World) -> None:
+    await world.deploy(active_since=world.now)
+    await automatic(world, {"all": [PASSED, SOAKED]})
+    await world.observe(ran_tests(at=world.now))
+    await world.look()
+    world.after(hours=12)
+    await world.look()
+    world.lookout = restarted(world)
+    world.after(hours=12, seconds=-1)
+    await world.look()
+    assert await world.requests() == []
+
+    world.after(seconds=1)
+    await world.look()
+
+    assert only(await world.requests()).created_at == world.now
+
+
+def restarted(world: World) -> Lookout:
+    from services.platform.messaging.outbox import Outbox
+    from services.rules.handlers.requests import RequestDesk
+    from services.rules.handlers.trigger import Trigger
+    from services.rules.store.rule_books import RuleBooks
+
+    books, outbox = RuleBooks(), Outbox("rules")
+    return Lookout(
+        database=world.database,
+        desk=RequestDesk(outbox=outbox, books=books, hold_seconds=300),
+        books=books,
+        trigger=Trigger(outbox=outbox),
+        clock=lambda: world.now,
+        hold_seconds=300,
+    )
+
+
+async def test_the_loop_rests_no_longer_than_until_the_next_timer(world: World) -> None:
+    await world.deploy(active_since=world.now - timedelta(hours=24) + timedelta(milliseconds=300))
+    await automatic(world, SOAKED)
+    await world.look()
+
+    assert await world.lookout.step() == pytest.approx(0.3, abs=0.001)
+
+
+async def test_a_deployment_that_was_redeployed_soaks_anew(world: World) -> None:
+    await world.deploy(active_since=world.now)
+    await automatic(world, SOAKED)
+    await world.look()
+    world.after(hours=23)
+    await world.redeploy("dep-1", active_since=world.now)
+    world.after(hours=1)
+    await world.look()
+    assert await world.requests() == []
+
+    world.after(hours=23)
+    await world.look()
+
+    assert len(await world.requests()) == 1
+
+
+async def test_a_deployment_that_is_no_longer_active_is_not_promoted(world: World) -> None:
+    await world.deploy(active_since=world.now)
+    await automatic(world, {"any": [SOAKED, PASSED]})
+    await world.look()
+    await world.redeploy("dep-1", status="retired", active_since=None, retired_at=world.now)
+    world.after(hours=25)
+    await world.observe(ran_tests(at=world.now))
+
+    await world.look()
+
+    assert await world.requests() == []
+
+
+async def test_a_new_rule_looks_at_what_runs_already(world: World) -> None:
+    await world.deploy()
+    await world.observe(ran_tests(at=world.now))
+
+    await automatic(world)
+    await world.look()
+
+    assert len(await world.requests()) == 1
+
+
+async def test_shadow_and_disabled_rules_start_nothing_and_shadows_are_recorded(world: World) -> None:
+    await world.deploy()
+    shadow = await automatic(world, status="shadow")
+    await automatic(world, status="disabled")
+    await world.observe(ran_tests(at=world.now))
+
+    await world.look()
+
+    assert await world.requests() == []
+    async with world.database.begin() as connection:
+        rows = await connection.execute(text("SELECT rule_id, result FROM rules.verdict_history ORDER BY since"))
+        assert [(row.rule_id, row.result) for row in rows][-1] == (shadow.id, "true")
+
+
+async def test_a_shadow_rule_does_not_hold_back_a_promotion(world: World) -> None:
+    await world.deploy()
+    await world.rule(status="shadow", required_approvers=9, conditions=PASSED)
+
+    await world.request(requested())
+
+    evaluated = only(await world.evaluations())
+    assert (evaluated.requires_approval, evaluated.conditions) == (False, "none")
+
+
+@pytest.mark.parametrize(
+    "standing",
+    [
+        {"status": "pending", "status_reason": "awaiting_approval"},
+        {"status": "approved", "status_reason": "executing"},
+        {"status": "completed", "status_reason": "deployed"},
+        {"status": "rejected", "status_reason": "rejected", "rejected_by_person": True},
+        {
+            "status": "rejected",
+            "status_reason": "rejected",
+            "rejected_by_person": True,
+            "source_deployment_id": "dep-0",
+            "digest": "sha256:one",
+        },
+    ],
+)
+async def test_nothing_is_started_beside_or_against_what_people_did(world: World, standing: dict[str, Any]) -> None:
+    await world.deploy()
+    await automatic(world)
+    await world.promotion(uuid4(), **standing)
+    await world.observe(ran_tests(at=world.now))
+
+    await world.look()
+
+    assert await world.requests() == []
+
+
+@pytest.mark.parametrize("reason", ["expired", "superseded", "not_eligible"])
+async def test_what_ended_without_a_persons_no_is_no_obstacle(world: World, reason: str) -> None:
+    await world.deploy()
+    await automatic(world)
+    await world.promotion(uuid4(), status="rejected", status_reason=reason)
+    await world.observe(ran_tests(at=world.now))
+
+    await world.look()
+
+    assert len(await world.requests()) == 1
+
+
+@pytest.mark.parametrize("same", [{"version": "1.0.0", "digest": None}, {"version": "9", "digest": "sha256:one"}])
+async def test_nothing_is_started_where_the_target_runs_the_same(world: World, same: dict[str, Any]) -> None:
+    await world.deploy()
+    await world.deploy("dep-there", environment="staging", gateway_id="gw-staging", **same)
+    await automatic(world)
+    await world.observe(ran_tests(at=world.now))
+
+    await world.look()
+
+    assert await world.requests() == []
+
+
+async def test_an_ambiguous_gateway_starts_nothing_until_it_is_clear(world: World) -> None:
+    await world.deploy()
+    await world.gateway("gw-staging-2", "staging")
+    await automatic(world)
+    await world.observe(ran_tests(at=world.now))
+    await world.look()
+    assert await world.requests() == []
+
+    await world.gateway("gw-staging-3", "staging", is_default=True)
+    world.after(minutes=1)
+    await world.look()
+
+    assert only(await world.requests()).target_gateway_id == "gw-staging-3"
+
+
+async def test_a_changed_rule_promotes_fifty_a_minute_and_the_rest_in_turn(world: World) -> None:
+    for number in range(MEASURE + 10):
+        await world.deploy(f"dep-{number:03}", agent_id=f"agent-{number}", version=f"{number}", digest=None)
+        await world.observe(ran_tests(f"dep-{number:03}", at=world.now))
+    await automatic(world)
+    world.after(seconds=1)
+    await world.look()
+    assert len(await world.requests()) == MEASURE
+    await world.observe(measured("dep-059", at=world.now, error_rate=0), ran_tests("dep-059", at=world.now, run_id="2"))
+    world.after(seconds=30)
+    await world.look()
+    assert await world.requests() == []
+
+    world.after(seconds=31)
+    await world.look()
+
+    assert len(await world.requests()) == 10
+    async with world.database.begin() as connection:
+        assert (await connection.scalar(text("SELECT count(*) FROM rules.queued_promotion"))) == 0
+
+
+async def test_what_waits_for_its_turn_and_stops_to_hold_leaves_the_queue(world: World) -> None:
+    for number in range(MEASURE + 1):
+        await world.deploy(f"dep-{number:03}", agent_id=f"agent-{number}", version=f"{number}", digest=None)
+        await world.observe(ran_tests(f"dep-{number:03}", at=world.now))
+    await automatic(world)
+    world.after(seconds=1)
+    await world.look()
+    await world.observe(ran_tests("dep-050", at=world.now, run_id="2", failed=1))
+    world.after(minutes=1)
+
+    await world.look()
+
+    assert len(await world.requests()) == MEASURE
+    async with world.database.begin() as connection:
+        assert (await connection.scalar(text("SELECT count(*) FROM rules.queued_promotion"))) == 0
+
+
+async def test_a_request_that_kafka_lost_is_sent_again_unchanged(world: World) -> None:
+    await world.deploy()
+    await automatic(world)
+    await world.observe(ran_tests(at=world.now))
+    await world.look()
+    first = await world.outbox()
+    world.after(seconds=5)
+
+    await world.confirmation.step()
+
+    assert await world.outbox() == first
+    await world.request(world.published[-1])
+    await world.outbox()
+    world.after(minutes=5)
+    await world.confirmation.step()
+    repeated = [event.topic for event in world.published[-1:]]
+    await world.outbox()
+    assert repeated == ["rules.evaluated"]
+
+
+async def test_organizations_do_not_see_one_anothers_facts_or_rules(world: World) -> None:
+    await world.deploy()
+    await world.rule(organization_id="globex", auto_promote=True, requires_approval=False, conditions=QUIET)
+    await automatic(world, QUIET)
+
+    await world.observe(measured(at=world.now, organization_id="globex", error_rate=0))
+    await world.look()
+
+    assert await world.requests() == []
