@@ -1,6 +1,7 @@
 """Which deployment of a slot is live, folded from announcements in whatever order they arrive.
 
-A deployment's place in its slot is its newest success, ties by id; the last one is active unless it has ended.
+A deployment's place in its slot is its newest success, ties by id; the last one is active unless it was removed. A
+failure makes the successes before it void: what failed was never live, and what it seemed to replace still is.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,12 +13,6 @@ from schemas.vocabulary import DeploymentOutcome, DeploymentStatus
 
 DeploymentKey = tuple[str, str, str]
 SlotKey = tuple[str, str, str]
-# At the same instant the removal of a deployment outlasts its failure, and either its success.
-_END_RANK = {DeploymentStatus.FAILED: 0, DeploymentStatus.REMOVED: 1}
-_ENDS = {
-    DeploymentOutcome.FAILED: DeploymentStatus.FAILED,
-    DeploymentOutcome.REMOVED: DeploymentStatus.REMOVED,
-}
 
 
 class Contradiction(ValueError):
@@ -65,10 +60,10 @@ class Deployment:
     digest: str | None
     status: DeploymentStatus
     deployed_at: datetime
-    # Newest success; None where none was announced.
+    # The newest success that no failure made void, and the newest failure and removal.
     succeeded_at: datetime | None
-    ended_at: datetime | None
-    ended_as: DeploymentStatus | None
+    failed_at: datetime | None
+    removed_at: datetime | None
     active_since: datetime | None
     retired_at: datetime | None
     promotion_id: UUID | None
@@ -88,8 +83,8 @@ class Deployment:
 class Slots:
     """The slots that a batch of announcements touches, and what becomes of their deployments.
 
-    ``known`` holds the announced deployments as they are stored, and for each announced success the deployments next
-    to it in its slot, on both sides.
+    ``known`` holds the announced deployments as they are stored, and the deployments on both sides of each announced
+    success and of each stored success of an announced deployment.
     """
 
     def __init__(self, known: Iterable[Deployment]) -> None:
@@ -102,14 +97,14 @@ class Slots:
     def announce(self, announcement: Announcement) -> None:
         """Take ``announcement`` in; repeating it changes nothing. Raises Contradiction."""
         known = self._deployments.get(announcement.key)
-        merged = _first(announcement) if known is None else _merged(known, announcement)
-        successor = self._after(merged) if merged.succeeded_at is not None else None
-        settled = _settled(merged, successor)
-        if announcement.outcome is DeploymentOutcome.SUCCEEDED:
-            if settled.active_since is not None and announcement.at < settled.active_since:
-                settled = self._earlier_start(settled, announcement.at)
-            self._retire_predecessor(announcement)
-            self._interrupt(announcement)
+        merged = _merged(_unheard_of(announcement) if known is None else known, announcement)
+        if known is not None and known.succeeded_at is not None and merged.succeeded_at is None:
+            self._withdraw(known)
+        settled = _settled(merged, self._after(merged))
+        if merged.succeeded_at is not None and announcement.outcome is DeploymentOutcome.SUCCEEDED:
+            settled = self._earlier_start(settled, announcement.at)
+            self._retire_predecessor(settled, announcement.at)
+            self._interrupt(settled, announcement.at)
         self._keep(settled)
 
     def changed(self) -> Sequence[Deployment]:
@@ -120,49 +115,56 @@ class Slots:
 
     def _keep(self, deployment: Deployment) -> None:
         self._deployments[deployment.key] = deployment
-        if deployment.succeeded_at is not None:
-            self._slots.setdefault(deployment.slot, {})[deployment.deployment_id] = deployment
+        slot = self._slots.setdefault(deployment.slot, {})
+        if deployment.succeeded_at is None:
+            slot.pop(deployment.deployment_id, None)
+        else:
+            slot[deployment.deployment_id] = deployment
 
-    def _others(self, deployment: Deployment) -> list[tuple[datetime, str, Deployment]]:
+    def _others(self, deployment: Deployment) -> list[tuple[datetime, str]]:
         return [
-            (other.succeeded_at, other.deployment_id, other)
-            for other in self._slots.get(deployment.slot, {}).values()
-            if other.deployment_id != deployment.deployment_id and other.succeeded_at is not None
+            (other.succeeded_at, identifier)
+            for identifier, other in self._slots.get(deployment.slot, {}).items()
+            if identifier != deployment.deployment_id and other.succeeded_at is not None
         ]
 
     def _after(self, deployment: Deployment) -> datetime | None:
+        if deployment.succeeded_at is None:
+            return None
         place = (deployment.succeeded_at, deployment.deployment_id)
-        return min((at for at, identifier, _ in self._others(deployment) if (at, identifier) > place), default=None)
+        return min((at for at, identifier in self._others(deployment) if (at, identifier) > place), default=None)
+
+    def _before(self, deployment: Deployment, at: datetime) -> Deployment | None:
+        before = [place for place in self._others(deployment) if place < (at, deployment.deployment_id)]
+        return self._slots[deployment.slot][max(before)[1]] if before else None
+
+    def _withdraw(self, deployment: Deployment) -> None:
+        assert deployment.succeeded_at is not None
+        predecessor = self._before(deployment, deployment.succeeded_at)
+        successor_at = self._after(deployment)
+        if predecessor is not None:
+            self._keep(_settled(replace(predecessor, retired_at=None), successor_at))
 
     def _earlier_start(self, deployment: Deployment, at: datetime) -> Deployment:
-        ended_since = deployment.ended_at is not None and deployment.ended_at >= at
-        replaced_since = any(other_at >= at for other_at, _, _ in self._others(deployment))
-        return deployment if ended_since or replaced_since else replace(deployment, active_since=at)
+        if deployment.active_since is None or at >= deployment.active_since:
+            return deployment
+        removed_since = deployment.removed_at is not None and deployment.removed_at >= at
+        replaced_since = any(other_at >= at for other_at, _ in self._others(deployment))
+        return deployment if removed_since or replaced_since else replace(deployment, active_since=at)
 
-    def _interrupt(self, announcement: Announcement) -> None:
+    def _retire_predecessor(self, deployment: Deployment, at: datetime) -> None:
+        predecessor = self._before(deployment, at)
+        if predecessor is not None:
+            self._keep(_settled(predecessor, at))
+
+    def _interrupt(self, deployment: Deployment, at: datetime) -> None:
         # The active one was announced twice, and this one was live in between: it is active since the second time.
-        for other in list(self._slots.get(announcement.slot, {}).values()):
-            if other.deployment_id == announcement.deployment_id or other.active_since is None:
-                continue
-            if other.active_since <= announcement.at:
+        for other in list(self._slots.get(deployment.slot, {}).values()):
+            if other.key != deployment.key and other.active_since is not None and other.active_since <= at:
                 self._keep(replace(other, active_since=other.succeeded_at))
 
-    def _retire_predecessor(self, announcement: Announcement) -> None:
-        place = (announcement.at, announcement.deployment_id)
-        before = [
-            (other.succeeded_at, other.deployment_id)
-            for other in self._slots.get(announcement.slot, {}).values()
-            if other.deployment_id != announcement.deployment_id
-            and other.succeeded_at is not None
-            and (other.succeeded_at, other.deployment_id) < place
-        ]
-        if before:
-            predecessor = self._slots[announcement.slot][max(before)[1]]
-            self._keep(_settled(predecessor, announcement.at))
 
-
-def _first(announcement: Announcement) -> Deployment:
-    succeeded = announcement.outcome is DeploymentOutcome.SUCCEEDED
+def _unheard_of(announcement: Announcement) -> Deployment:
     return Deployment(
         organization_id=announcement.organization_id,
         gateway_id=announcement.gateway_id,
@@ -171,15 +173,15 @@ def _first(announcement: Announcement) -> Deployment:
         environment=announcement.environment,
         version=announcement.version,
         digest=announcement.digest,
-        status=_ENDS.get(announcement.outcome, DeploymentStatus.RETIRED),
+        status=DeploymentStatus.FAILED,
         deployed_at=announcement.at,
-        succeeded_at=announcement.at if succeeded else None,
-        ended_at=None if succeeded else announcement.at,
-        ended_as=_ENDS.get(announcement.outcome),
+        succeeded_at=None,
+        failed_at=None,
+        removed_at=None,
         active_since=None,
         retired_at=None,
         promotion_id=announcement.promotion_id,
-        error=announcement.error,
+        error=None,
     )
 
 
@@ -190,18 +192,23 @@ def _merged(known: Deployment, announcement: Announcement) -> Deployment:
         digest=known.digest or announcement.digest,
         promotion_id=known.promotion_id or announcement.promotion_id,
     )
-    if announcement.outcome is DeploymentOutcome.SUCCEEDED:
-        newest = announcement.at if known.succeeded_at is None else max(known.succeeded_at, announcement.at)
-        return replace(merged, succeeded_at=newest, deployed_at=newest)
-    ended_as = _ENDS[announcement.outcome]
-    if known.ended_as is not None and known.ended_at is not None:
-        is_newer = (announcement.at, _END_RANK[ended_as]) > (known.ended_at, _END_RANK[known.ended_as])
-        if not is_newer:
-            return merged
-    deployed_at = announcement.at if known.succeeded_at is None else known.deployed_at
-    return replace(
-        merged, ended_at=announcement.at, ended_as=ended_as, deployed_at=deployed_at, error=announcement.error
-    )
+    match announcement.outcome:
+        case DeploymentOutcome.SUCCEEDED:
+            merged = replace(merged, succeeded_at=_later(known.succeeded_at, announcement.at))
+        case DeploymentOutcome.REMOVED:
+            merged = replace(merged, removed_at=_later(known.removed_at, announcement.at))
+        case DeploymentOutcome.FAILED:
+            is_newest = known.failed_at is None or announcement.at > known.failed_at
+            error = announcement.error if is_newest else known.error
+            merged = replace(merged, failed_at=_later(known.failed_at, announcement.at), error=error)
+    if merged.failed_at is not None and merged.succeeded_at is not None and merged.failed_at >= merged.succeeded_at:
+        merged = replace(merged, succeeded_at=None)
+    moments = (merged.failed_at, merged.removed_at) if merged.succeeded_at is None else (merged.succeeded_at,)
+    return replace(merged, deployed_at=max(moment for moment in moments if moment is not None))
+
+
+def _later(known: datetime | None, at: datetime) -> datetime:
+    return at if known is None else max(known, at)
 
 
 def _refuse_contradiction(known: Deployment, announcement: Announcement) -> None:
@@ -215,15 +222,25 @@ def _refuse_contradiction(known: Deployment, announcement: Announcement) -> None
 
 
 def _settled(deployment: Deployment, successor_at: datetime | None) -> Deployment:
-    succeeded_at, ended_at = deployment.succeeded_at, deployment.ended_at
-    if deployment.ended_as is not None and ended_at is not None and (succeeded_at is None or ended_at >= succeeded_at):
-        return replace(deployment, status=deployment.ended_as, active_since=None, retired_at=None)
+    ended_as = _ended_as(deployment)
+    if ended_as is not None:
+        return replace(deployment, status=ended_as, active_since=None, retired_at=None)
+    at, removed_at = deployment.succeeded_at, deployment.removed_at
+    assert at is not None
     if successor_at is None:
         since = deployment.active_since
-        if since is None or (ended_at is not None and since <= ended_at):
-            since = succeeded_at
+        if since is None or (removed_at is not None and since <= removed_at):
+            since = at
         return replace(deployment, status=DeploymentStatus.ACTIVE, active_since=since, retired_at=None)
     retired_at = successor_at
-    if deployment.retired_at is not None and succeeded_at is not None and deployment.retired_at >= succeeded_at:
+    if deployment.retired_at is not None and deployment.retired_at >= at:
         retired_at = min(deployment.retired_at, successor_at)
     return replace(deployment, status=DeploymentStatus.RETIRED, active_since=None, retired_at=retired_at)
+
+
+def _ended_as(deployment: Deployment) -> DeploymentStatus | None:
+    removed_at, failed_at = deployment.removed_at, deployment.failed_at
+    since = deployment.succeeded_at or failed_at
+    if removed_at is not None and (since is None or removed_at >= since):
+        return DeploymentStatus.REMOVED
+    return DeploymentStatus.FAILED if deployment.succeeded_at is None else None

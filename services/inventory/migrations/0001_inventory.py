@@ -78,8 +78,8 @@ def _deployments() -> None:
         status text NOT NULL CHECK (status IN ('active', 'retired', 'removed', 'failed')),
         deployed_at timestamptz NOT NULL,
         succeeded_at timestamptz,
-        ended_at timestamptz,
-        ended_as text CHECK (ended_as IN ('removed', 'failed')),
+        failed_at timestamptz,
+        removed_at timestamptz,
         active_since timestamptz,
         retired_at timestamptz,
         promotion_id uuid,
@@ -88,7 +88,7 @@ def _deployments() -> None:
         PRIMARY KEY (organization_id, gateway_id, deployment_id),
         CHECK ((status = 'active') = (active_since IS NOT NULL)),
         CHECK ((status = 'retired') = (retired_at IS NOT NULL)),
-        CHECK ((ended_at IS NULL) = (ended_as IS NULL))
+        CHECK (status NOT IN ('active', 'retired') OR succeeded_at IS NOT NULL)
     )""")
     op.execute("""CREATE UNIQUE INDEX deployment_live
         ON inventory.deployment (organization_id, agent_id, gateway_id) WHERE status = 'active'""")

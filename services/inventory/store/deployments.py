@@ -13,8 +13,8 @@ from services.inventory.domain.deployments import Announcement, Deployment
 
 _COLUMNS = tuple(field.name for field in fields(Deployment))
 _ARRAYS = {
-    "deployed_at": "timestamptz", "succeeded_at": "timestamptz", "ended_at": "timestamptz",
-    "active_since": "timestamptz", "retired_at": "timestamptz", "promotion_id": "uuid",
+    "deployed_at": "timestamptz", "succeeded_at": "timestamptz", "failed_at": "timestamptz",
+    "removed_at": "timestamptz", "active_since": "timestamptz", "retired_at": "timestamptz", "promotion_id": "uuid",
 }  # fmt: skip
 _KEY = ("organization_id", "gateway_id", "deployment_id")
 
@@ -67,25 +67,34 @@ async def number_change(connection: AsyncConnection, organizations: Collection[s
 
 
 async def load(connection: AsyncConnection, announcements: Sequence[Announcement]) -> list[Deployment]:
-    """Load the announced deployments that are known, and the neighbours of each announced success in its slot."""
-    organizations = [announcement.organization_id for announcement in announcements]
-    gateways = [announcement.gateway_id for announcement in announcements]
-    identifiers = [announcement.deployment_id for announcement in announcements]
+    """Load the announced deployments that are known, and their neighbours in the slot.
+
+    Neighbours are those on both sides of each announced success, and of each known success of what is announced.
+    """
     announced = await connection.execute(
-        _ANNOUNCED, {"organizations": organizations, "gateways": gateways, "ids": identifiers}
+        _ANNOUNCED,
+        {
+            "organizations": [announcement.organization_id for announcement in announcements],
+            "gateways": [announcement.gateway_id for announcement in announcements],
+            "ids": [announcement.deployment_id for announcement in announcements],
+        },
     )
-    successes = [item for item in announcements if item.outcome is DeploymentOutcome.SUCCEEDED]
+    known = [_deployment(row) for row in announced]
+    places: list[tuple[Announcement | Deployment, datetime]] = [
+        (item, item.at) for item in announcements if item.outcome is DeploymentOutcome.SUCCEEDED
+    ]
+    places += [(item, item.succeeded_at) for item in known if item.succeeded_at is not None]
     neighbours = await connection.execute(
         _NEIGHBOURS,
         {
-            "organizations": [item.organization_id for item in successes],
-            "agents": [item.agent_id for item in successes],
-            "gateways": [item.gateway_id for item in successes],
-            "ids": [item.deployment_id for item in successes],
-            "moments": [item.at for item in successes],
+            "organizations": [item.organization_id for item, _ in places],
+            "agents": [item.agent_id for item, _ in places],
+            "gateways": [item.gateway_id for item, _ in places],
+            "ids": [item.deployment_id for item, _ in places],
+            "moments": [at for _, at in places],
         },
     )
-    found = {deployment.key: deployment for deployment in map(_deployment, [*announced, *neighbours])}
+    found = {deployment.key: deployment for deployment in [*known, *map(_deployment, neighbours)]}
     return list(found.values())
 
 
@@ -105,7 +114,6 @@ async def save(
 def _deployment(row: Any) -> Deployment:
     values = {name: getattr(row, name) for name in _COLUMNS}
     values["status"] = DeploymentStatus(row.status)
-    values["ended_as"] = None if row.ended_as is None else DeploymentStatus(row.ended_as)
     return Deployment(**values)
 
 

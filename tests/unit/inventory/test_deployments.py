@@ -71,6 +71,13 @@ def test_removing_the_active_one_does_not_bring_its_predecessor_back() -> None:
     assert (known["a"].status, known["b"].status) == (RETIRED, DeploymentStatus.REMOVED)
 
 
+def test_what_failed_never_replaced_the_one_before_it() -> None:
+    known = told([announce("a", minute=1), announce("b", minute=2), announce("b", minute=3, outcome=FAILED)])
+
+    assert (known["a"].status, known["b"].status) == (ACTIVE, DeploymentStatus.FAILED)
+    assert known["a"].active_since == NOON + timedelta(minutes=1)
+
+
 def test_a_deployment_that_is_made_live_again_is_active_since_then() -> None:
     known = told([announce("a", minute=1), announce("b", minute=2), announce("a", minute=3)])
 
