@@ -1,0 +1,57 @@
+"""What the README shows can be typed in as it stands."""
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.integration.studio.running import RunningStack, until
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def beside(stack: RunningStack, tmp_path: Path) -> Path:
+    """A folder that looks like the project's after `make up`."""
+    (tmp_path / ".promotion").symlink_to(stack.data)
+    (tmp_path / ".venv").symlink_to(Path(sys.prefix))
+    return tmp_path
+
+
+def test_the_api_by_example_comes_true(stack: RunningStack, beside: Path) -> None:
+    set_up, announce, promote = block("bash").split("\n\n")
+
+    announced = shell(f"{set_up}\n{announce}", beside)
+    until(lambda: stack.knows("dep-456"))
+    shown = shell(f"{set_up}\n{promote}\necho; promotion watch $ID -o json", beside)
+    door = python(block("python"), beside)
+
+    assert '"accepted"' in announced
+    assert '"awaiting_approval"' in shown
+    assert '"status": "completed"' in shown
+    assert "'status': 'active'" in door
+
+
+def block(language: str) -> str:
+    found = re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert len(found) == 1
+    return str(found[0])
+
+
+def shell(script: str, folder: Path) -> str:
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def python(code: str, folder: Path) -> str:
+    body = textwrap.indent(f"{code}\nprint(deployment)", "    ")
+    program = f"import asyncio\nasync def main():\n{body}\nasyncio.run(main())"
+    (folder / "program.py").write_text(program)
+    return shell(f'eval "$({os.path.join(sys.prefix, "bin", "promotion")} env)"; {sys.executable} program.py', folder)
