@@ -145,6 +145,7 @@ class LocalStack:
     async def start(self) -> None:
         """Bring everything up; `stop` is needed after it, also where it raises. Raises StartError."""
         self._withdraw_ready()
+        load_settings(self._tuned() | self._decided(database_url="postgresql://not/started"))
         self._claim_ports()
         self._lifeline.start()
         self._lifeline.guard_cluster(self._postgres.cluster)
@@ -191,15 +192,18 @@ class LocalStack:
             members.append(service_member(name, settings, environment, ready_url=ready_url))
         return members
 
-    def _environment(self, name: str) -> dict[str, str]:
-        """What configures a service: what the caller tuned, and over it what this stack decides."""
-        tuned = {
+    def _tuned(self) -> dict[str, str]:
+        """What the caller set for the services."""
+        return {
             variable: value
             for variable, value in os.environ.items()
             if variable.startswith(("PROMOTION_", "KAFKA_TRUST")) and variable not in CLIENT_VARIABLES
         }
-        decided = {
-            "DATABASE_URL": self._postgres.dsn_for(DATABASE),
+
+    def _decided(self, *, database_url: str) -> dict[str, str]:
+        """What this stack sets for every service, over what the caller set."""
+        return {
+            "DATABASE_URL": database_url,
             "PROMOTION_KAFKA_BOOTSTRAP_FILE": str(self._folder.bootstrap_file),
             "PROMOTION_KAFKA_FLAVOUR": self._options.kafka,
             "PROMOTION_KEY_PEPPER": self._folder.pepper(),
@@ -207,11 +211,14 @@ class LocalStack:
             "PROMOTION_GATEWAY_ALLOWED_NETWORKS": LOCAL_NETWORKS,
             "PROMOTION_HTTP_HOST": LOOPBACK,
         }
+
+    def _environment(self, name: str) -> dict[str, str]:
+        decided = self._decided(database_url=self._postgres.dsn_for(DATABASE))
         if name == INGRESS:
             decided["PROMOTION_HTTP_PORT"] = str(self._port)
         elif self._options.processes:
             decided["PROMOTION_HEALTH_PORT"] = str(claim_port(None, server=f"the health of {name}"))
-        return tuned | decided
+        return self._tuned() | decided
 
     async def _until_ready(self) -> None:
         deadline = asyncio.get_running_loop().time() + READY_SECONDS
