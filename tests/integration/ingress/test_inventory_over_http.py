@@ -47,7 +47,9 @@ async def announce(door: Door, *announced: dict[str, Any], source: str = "/ci") 
 async def test_a_gateway_is_registered_read_replaced_and_deleted(door: Door) -> None:
     made = await door.call("POST", "/api/v1/gateways", GATEWAY)
     read = await door.call("GET", "/api/v1/gateways/gw-1", role="viewer")
-    replaced = await door.call("PUT", "/api/v1/gateways/gw-1", {"environment": "production", "url": "http://gw:8443/v2"})
+    replaced = await door.call(
+        "PUT", "/api/v1/gateways/gw-1", {"environment": "production", "url": "http://gw:8443/v2"}
+    )
     gone = await door.call("DELETE", "/api/v1/gateways/gw-1")
     after = await door.call("GET", "/api/v1/gateways/gw-1")
 
