@@ -24,7 +24,7 @@ from services.platform.database import Database
 from services.platform.http import problems
 from services.platform.identity import KeyRing
 from services.platform.messaging.outbox import Outbox, Relay, Wake
-from services.platform.messaging.producer import Publisher
+from services.platform.messaging.producer import Publisher, signature_for
 from services.platform.migrate import role_of
 from services.platform.service import Readiness
 from services.platform.settings import Settings
@@ -65,7 +65,12 @@ def build_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
     url = settings.database_url.get_secret_value()
     identities = _database(settings, "platform")
     feeds = Feeds(sides[NAME].database, url)
-    relay = Relay(url, sides[NAME].outbox, Publisher(settings.bootstrap_servers, service=NAME), role=role_of(NAME))
+    relay = Relay(
+        url,
+        sides[NAME].outbox,
+        Publisher(settings.bootstrap_servers, service=NAME, sign=signature_for(settings)),
+        role=role_of(NAME),
+    )
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -1,4 +1,4 @@
-"""CloudEvents over HTTP as events of ours: structured, binary and batch; and what outsiders may not say in them.
+"""CloudEvents over HTTP as events of ours: structured, binary and batch.
 
 Pure: headers and bytes in, events out.
 """
@@ -10,31 +10,16 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
-from schemas import strict_json, topics
+from schemas import strict_json
 from schemas.cloudevents import Unreadable, from_document
-from schemas.events import (
-    DeploymentCompleted,
-    Event,
-    EventData,
-    MetricsObserved,
-    PromotionRequested,
-    TestsCompleted,
-)
-from schemas.identifiers import promotion_id_of_event
-from schemas.vocabulary import Origin
+from schemas.events import Event, PromotionRequested
+from services.platform.identity import Principal
+from services.platform.outsiders import from_outside
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 BINARY = "application/json"
-TAKEN = (
-    topics.PROMOTION_REQUESTED,
-    topics.DEPLOYMENT_COMPLETED,
-    topics.TESTS_COMPLETED,
-    topics.METRICS_OBSERVED,
-)
 MAX_BATCH = 200
-# What our own services emit under; consumers believe these sources.
-RESERVED_SOURCES = ("promotion", "rules", "executor", "inventory", "ingress", "platform")
 
 
 class UnsupportedKind(ValueError):
@@ -43,18 +28,6 @@ class UnsupportedKind(ValueError):
 
 class NotABatch(ValueError):
     """The body is no list of events."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Who posts events: the organization that they have to be of, and the person that requests are by.
-
-    A delegate may name others as the ones who request.
-    """
-
-    organization_id: str
-    subject: str
-    is_delegate: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +47,7 @@ class _Parcel:
 
 
 def read_events(
-    *, kind: str, headers: Mapping[str, str], body: bytes, sender: Sender, now: datetime
+    *, kind: str, headers: Mapping[str, str], body: bytes, sender: Principal, now: datetime
 ) -> tuple[list[Event], list[Fault]]:
     """Read every event of a request, and what is wrong with those that cannot be taken.
 
@@ -112,45 +85,9 @@ def _structured(path: str, document: object) -> _Parcel:
     return _Parcel(path, document, json.dumps(document.get("data")).encode())
 
 
-def _arrival(parcel: _Parcel, sender: Sender, now: datetime) -> Event:
-    topic, event = from_document(parcel.document, parcel.data)
-    if topic not in TAKEN:
-        raise Unreadable("wrong_type", f"{event.type} is only emitted here, never taken", place="/type")
-    if event.source.strip("/").partition("/")[0].lower() in RESERVED_SOURCES:
-        raise Unreadable(
-            "reserved_source", f"the source {event.source[:80]!r} is one of ours; use your own", place="/source"
-        )
-    if event.data.organization_id != sender.organization_id:
-        raise Unreadable(
-            "foreign_organization",
-            f"the event is of organization {event.data.organization_id!r}, your key of {sender.organization_id!r}",
-            place="/data/organization_id",
-        )
-    data = _as_outsider(event.data, sender, now)
-    key = _key(event, data)
-    return replace(event, data=data, key=key, subject=event.subject or key)
-
-
-def _as_outsider(data: EventData, sender: Sender, now: datetime) -> EventData:
-    if isinstance(data, DeploymentCompleted):
-        # Only the executor says what became of a promotion.
-        return data.model_copy(update={"promotion_id": None, "error_code": None})
-    if not isinstance(data, PromotionRequested):
-        return data
-    if data.created_by != sender.subject and not sender.is_delegate:
-        raise Unreadable(
-            "foreign_creator",
-            f"created_by is {data.created_by!r}, your key is {sender.subject!r}'s; only a delegate requests for others",
-            place="/data/created_by",
-        )
-    ours = {"origin": Origin.EVENT, "created_at": now, "rule_id": None, "rule_version": None}
-    return data.model_copy(update=ours)
-
-
-def _key(event: Event, data: EventData) -> str:
-    if isinstance(data, PromotionRequested):
-        identifier = data.promotion_id or promotion_id_of_event(data.organization_id, event.source, event.id)
-        return str(identifier)
-    if isinstance(data, (DeploymentCompleted, TestsCompleted, MetricsObserved)):
-        return data.deployment_id
-    raise TypeError(f"{type(data).__name__} has no key")
+def _arrival(parcel: _Parcel, sender: Principal, now: datetime) -> Event:
+    _topic, event = from_document(parcel.document, parcel.data)
+    arrival = from_outside(event, sender)
+    if isinstance(arrival.data, PromotionRequested):
+        arrival = replace(arrival, data=arrival.data.model_copy(update={"created_at": now}))
+    return arrival

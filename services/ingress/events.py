@@ -14,10 +14,8 @@ from services.ingress.arrivals import (
     BINARY,
     MAX_BATCH,
     STRUCTURED,
-    TAKEN,
     Fault,
     NotABatch,
-    Sender,
     UnsupportedKind,
     read_events,
 )
@@ -28,6 +26,7 @@ from services.platform.http.bodies import media_type
 from services.platform.http.problems import Problem, documented, field_error, invalid
 from services.platform.identity import Principal
 from services.platform.messaging.outbox import Outbox
+from services.platform.outsiders import TAKEN
 
 Publisher = Annotated[Principal, Depends(requires(Role.PUBLISHER))]
 _HINT = "see /asyncapi for what an event of this type holds"
@@ -51,13 +50,12 @@ def router(*, database: Database, outbox: Outbox, wake: Callable[[], None], cloc
         """
         if "content-encoding" in request.headers:
             raise Problem(415, "unsupported_encoding", "the body has a Content-Encoding; send it as it is")
-        sender = Sender(publisher.organization_id, publisher.subject, publisher.may_somewhere(Role.DELEGATE))
         try:
             events, faults = read_events(
                 kind=media_type(request),
                 headers=request.headers,
                 body=await request.body(),
-                sender=sender,
+                sender=publisher,
                 now=clock(),
             )
         except strict_json.NotJson as error:

@@ -9,8 +9,8 @@ from pydantic.json_schema import models_json_schema
 
 from schemas.events import DATA_OF_TOPIC
 from schemas.resources import Change, ProblemDocument
-from services.ingress.arrivals import TAKEN
 from services.platform.http.problems import documented
+from services.platform.outsiders import TAKEN
 
 TITLE = "Environment promotion"
 DESCRIPTION = (

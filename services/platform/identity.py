@@ -19,6 +19,7 @@ from schemas.vocabulary import Role
 from services.platform.clock import Clock
 from services.platform.database import Database
 from services.platform.grants import Grants
+from services.platform.messaging.signatures import seal_signing_key
 
 # A revoked key works no longer than this after its revocation.
 CACHE_SECONDS = 10.0
@@ -131,8 +132,9 @@ async def create_key(
     identifier, key = new_key()
     await connection.execute(
         text(
-            "INSERT INTO platform.api_key (id, organization_id, subject, owner, roles, digest, created_at, expires_at) "
-            "VALUES (:id, :organization_id, :subject, :owner, cast(:roles AS text[]), :digest, :now, :expires_at)"
+            "INSERT INTO platform.api_key (id, organization_id, subject, owner, roles, digest, signing_key, "
+            "created_at, expires_at) VALUES (:id, :organization_id, :subject, :owner, cast(:roles AS text[]), :digest, "
+            ":signing_key, :now, :expires_at)"
         ),
         {
             "id": identifier,
@@ -141,6 +143,7 @@ async def create_key(
             "owner": owner,
             "roles": grants.texts(),
             "digest": digest(key, pepper),
+            "signing_key": seal_signing_key(key, pepper),
             "now": now,
             "expires_at": None if lifetime is None else now + lifetime,
         },

@@ -15,13 +15,18 @@ from services.platform.clock import Clock, utc_now
 from services.platform.database import Database, is_conflict, is_outage
 from services.platform.instance_lock import InstanceLock
 from services.platform.messaging.consumer import Consumers, Subscription
+from services.platform.messaging.gate import gate_for
 from services.platform.messaging.outbox import Outbox, Relay
-from services.platform.messaging.producer import Publisher
+from services.platform.messaging.producer import Publisher, signature_for
 from services.platform.migrate import require_current, role_of
 from services.platform.settings import Settings
 
 RESTART_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 RELAY_QUIET_SECONDS = 15.0
+_TRUST = {
+    "broker": "broker: whoever may write to a topic is believed; who may is for its access lists to say",
+    "signed": "signed: what neither a service nor the holder of a key signed is parked",
+}
 
 _log = structlog.get_logger()
 
@@ -74,7 +79,10 @@ class Service:
         self._loops = tuple(loops)
         url = settings.database_url.get_secret_value()
         self._relay = Relay(
-            url, outbox, Publisher(settings.bootstrap_servers, service=name), role=role_of(outbox.schema)
+            url,
+            outbox,
+            Publisher(settings.bootstrap_servers, service=name, sign=signature_for(settings)),
+            role=role_of(outbox.schema),
         )
         self._consumers = Consumers(
             subscriptions,
@@ -84,6 +92,7 @@ class Service:
             outbox=outbox,
             clock=clock,
             committed=self.committed,
+            gate=gate_for(settings),
         )
         self._consuming = False
         self._begun = False
@@ -177,7 +186,7 @@ class Service:
                 failures += 1
             else:
                 self._consuming = True
-                _log.info("consuming", service=self.name)
+                _log.info("consuming", service=self.name, trust=_TRUST[self._settings.kafka_trust])
                 await asyncio.Event().wait()
 
     async def _drain(self, tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -21,6 +21,7 @@ from schemas.topics import consumer_group
 from services.platform.clock import Clock
 from services.platform.database import Database, is_permanent
 from services.platform.messaging.dead_letters import DeadLetter, Record, park
+from services.platform.messaging.gate import Gate
 from services.platform.messaging.outbox import Outbox
 from services.platform.settings import Settings
 from services.platform.telemetry import BATCH_SECONDS, CONSUMED, PARKED, RETRIED
@@ -82,6 +83,7 @@ class BatchProcessor:
         outbox: Outbox,
         clock: Clock,
         committed: Callable[[], None],
+        gate: Gate | None = None,
     ) -> None:
         self._subscription = subscription
         self._service = service
@@ -90,14 +92,19 @@ class BatchProcessor:
         self._outbox = outbox
         self._clock = clock
         self._committed = committed
+        self._gate = gate
 
     async def process(self, records: Sequence[Record]) -> None:
         """Apply or park every one of ``records``; raise what is worth another try, having done nothing halfway."""
         received: list[_Received] = []
         letters: list[DeadLetter] = []
+        now = self._clock()
+        await self._learn_signers(records, now)
         for record in records:
             try:
                 event = decode(topic=record.topic, key=record.key, headers=record.headers, value=record.value)
+                if self._gate is not None:
+                    event = self._gate.admit(record, event, now)
             except Unreadable as error:
                 letters.append(DeadLetter(self._group, record, error.code, str(error)))
             else:
@@ -106,6 +113,12 @@ class BatchProcessor:
             await self._apply_or_park(received, letters)
         CONSUMED.labels(self._service, self._subscription.topic).inc(len(records))
         self._committed()
+
+    async def _learn_signers(self, records: Sequence[Record], now: datetime) -> None:
+        unknown = self._gate.unknown(records, now) if self._gate is not None else []
+        if self._gate is not None and unknown:
+            async with self._database.begin() as connection:
+                await self._gate.learn(connection, unknown, now)
 
     async def _apply_or_park(self, received: Sequence[_Received], letters: Sequence[DeadLetter]) -> None:
         try:
@@ -158,6 +171,7 @@ class Consumers:
         outbox: Outbox,
         clock: Clock,
         committed: Callable[[], None],
+        gate: Gate | None = None,
     ) -> None:
         self._service = service
         self._settings = settings
@@ -170,6 +184,7 @@ class Consumers:
                 outbox=outbox,
                 clock=clock,
                 committed=committed,
+                gate=gate,
             )
             for subscription in subscriptions
         }

@@ -13,6 +13,8 @@ from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from schemas.cloudevents import EncodedRecord
+from services.platform.messaging.signatures import Sign, signer_of_services
+from services.platform.settings import Settings
 from services.platform.telemetry import PUBLISHED
 
 BATCH_BYTES = 131_072
@@ -26,13 +28,21 @@ class PublishFailed(Exception):
 class Publisher:
     """Publishes batches; safe to use from one task at a time.
 
-    ``bootstrap_servers`` is asked at each connection.
+    ``bootstrap_servers`` is asked at each connection; ``sign`` signs every record, where records are signed.
     """
 
-    def __init__(self, bootstrap_servers: Callable[[], str], *, service: str, timeout_seconds: float = 10.0) -> None:
+    def __init__(
+        self,
+        bootstrap_servers: Callable[[], str],
+        *,
+        service: str,
+        timeout_seconds: float = 10.0,
+        sign: Sign | None = None,
+    ) -> None:
         self._bootstrap_servers = bootstrap_servers
         self._service = service
         self._timeout_seconds = timeout_seconds
+        self._sign = sign
         self._producer: AIOKafkaProducer | None = None
 
     async def publish(self, records: Sequence[EncodedRecord]) -> None:
@@ -40,6 +50,8 @@ class Publisher:
 
         Raises PublishFailed when that did not happen within the time-out.
         """
+        if self._sign is not None:
+            records = [self._sign(record) for record in records]
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 producer = await self._connected()
@@ -119,3 +131,10 @@ def _append(batch: BatchBuilder, record: EncodedRecord) -> bool:
     # An empty batch takes its first record whatever its size.
     metadata = batch.append(key=record.key, value=record.value, timestamp=None, headers=list(record.headers))
     return metadata is not None
+
+
+def signature_for(settings: Settings) -> Sign | None:
+    """Give what signs a service's records, None where the broker is trusted."""
+    if settings.kafka_trust == "broker":
+        return None
+    return signer_of_services(settings.key_pepper.get_secret_value())
