@@ -11,6 +11,7 @@ from services.platform.messaging.outbox import Outbox
 from services.platform.settings import Settings
 from services.rules.http.explanations import add_explanation_routes
 from services.rules.http.rules import add_rule_routes
+from services.rules.http.versions import add_version_routes
 
 
 def router(
@@ -19,5 +20,6 @@ def router(
     """Give the routes; nothing here writes to the outbox, so ``outbox``, ``wake`` and ``settings`` stay unused."""
     routes = APIRouter(route_class=StrictRoute)
     add_rule_routes(routes, database, clock)
+    add_version_routes(routes, database)
     add_explanation_routes(routes, database, clock)
     return routes
