@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from studio.console.views import moments, words
+from studio.console.views import moments, rules, words
 
 _HERE = Path(__file__).parent
 _MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -39,6 +39,8 @@ _templates = Environment(
     auto_reload=False,
 )
 _templates.globals["asset"] = lambda name: ASSETS[name].address
+_templates.globals["needs"] = rules.needs
+_templates.globals["counted"] = words.counted
 _templates.filters["ago"] = moments.ago
 _templates.filters["exact"] = moments.exact
 _templates.filters["standing"] = words.standing

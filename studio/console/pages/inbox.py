@@ -9,9 +9,10 @@ from fastapi import Response
 
 from studio.console.api import segment
 from studio.console.forms import read_form
+from studio.console.pages.explaining import explanation_of
 from studio.console.pages.routes import page_routes
 from studio.console.views import inbox
-from studio.console.views.explanation import Check, leaves
+from studio.console.views.explanation import Check, evaluated, leaves
 from studio.console.views.words import counted
 from studio.console.visits import Visit, Visiting
 from studio.problems import ApiError
@@ -61,8 +62,8 @@ async def _slots(visit: Visit, agents: list[str]) -> dict[str, Any]:
 
 async def checks_of(visit: Visit, promotion_id: str) -> list[Check]:
     """Give the conditions of a promotion, one line each."""
-    explanation = await visit.api.get(f"/promotions/{segment(promotion_id)}/explain")
-    return [leaf for rule in explanation["rules"] for leaf in leaves(rule["tree"], visit.now)]
+    explanation = await explanation_of(visit, promotion_id)
+    return [leaf for rule in evaluated(explanation) for leaf in leaves(rule["tree"], visit.now)]
 
 
 @routes.post("/inbox/{decision}")

@@ -8,11 +8,12 @@ from fastapi import Request, Response
 from schemas.vocabulary import PromotionStatus
 from studio.console.api import segment
 from studio.console.forms import Form, read_form
+from studio.console.pages.explaining import explanation_of
 from studio.console.pages.routes import page_routes
 from studio.console.security import local_path
 from studio.console.views import inbox, permissions
 from studio.console.views.commands import told
-from studio.console.views.explanation import tree
+from studio.console.views.explanation import evaluated, tree
 from studio.console.views.timeline import moments
 from studio.console.visits import Visiting
 from studio.problems import ApiError
@@ -50,15 +51,15 @@ async def show(visit: Visiting, promotion_id: str) -> Response:
     """Show one promotion: where it stands, why, what can be done, what happened."""
     path = f"/promotions/{segment(promotion_id)}"
     promotion, history, explanation = await asyncio.gather(
-        visit.api.get(path), visit.api.get(f"{path}/history"), visit.api.get(f"{path}/explain")
+        visit.api.get(path), visit.api.get(f"{path}/history"), explanation_of(visit, promotion_id)
     )
     principal = visit.principal
     return await visit.page(
         "promotion.html",
         promotion=promotion,
         votes=inbox.votes(promotion),
-        trees=[(rule, [tree(rule["tree"], visit.now)]) for rule in explanation["rules"]],
-        summary=explanation.get("summary", ""),
+        trees=[(rule, [tree(rule["tree"], visit.now)]) for rule in evaluated(explanation)],
+        explanation=explanation,
         timeline=moments(history["items"]),
         why_not={
             "approve": permissions.why_not_approve(principal, promotion),

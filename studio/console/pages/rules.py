@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import Request, Response
@@ -15,13 +15,15 @@ from studio.console.views.permissions import why_not_change_rules
 from studio.console.views.rule_form import NOTHING_WRONG, Findings, RuleForm, Unwritable, body_of, filled, placed, shown
 from studio.console.views.rules import listed, standing_of
 from studio.console.visits import Visit, Visiting
-from studio.problems import ApiError
+from studio.problems import ApiError, NotFound
 
 routes = page_routes()
 
 SHOWN = 200
 DEPLOYMENTS_OFFERED = 100
-_REFUSED = {409, 412}
+REPLAYED = "30d"
+# The id of no deployment: enough to have a rule looked at.
+NO_DEPLOYMENT = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,9 @@ class Edited:
     version: str = ""
     findings: Findings = NOTHING_WRONG
     deployment_id: str = ""
+    # What the rule makes of that deployment, and what it would have made of those recorded.
     tested: Mapping[str, Any] | None = None
+    replayed: Mapping[str, Any] | None = None
 
 
 @routes.get("/rules")
@@ -70,6 +74,22 @@ async def check(visit: Visiting, request: Request) -> Response:
     return await _editor(visit, edited, status=422 if edited.findings else 200)
 
 
+@routes.post("/rules/replay")
+async def replay(visit: Visiting, request: Request) -> Response:
+    """Say what is written would have promoted of what was recorded, and what became of it in fact."""
+    form = await read_form(request)
+    written = filled(form)
+    edited = Edited(written, form.text("id"), form.text("version"))
+    try:
+        body = {"rule": body_of(written), "since": REPLAYED}
+        replayed = await visit.api.send("POST", "/promotions/rules/backtest", body)
+    except Unwritable as error:
+        return await _editor(visit, replace(edited, findings=error.findings), status=422)
+    except ApiError as error:
+        return await _editor(visit, replace(edited, findings=placed(error.problem, written)), status=error.status)
+    return await _editor(visit, replace(edited, replayed=replayed))
+
+
 @routes.post("/rules/save")
 async def save(visit: Visiting, request: Request) -> Response:
     """Create or replace a rule."""
@@ -84,9 +104,9 @@ async def save(visit: Visiting, request: Request) -> Response:
         else:
             rule = await visit.api.send("POST", "/promotions/rules", body_of(written))
     except Unwritable as error:
-        return await _editor(visit, _with(edited, error.findings), status=422)
+        return await _editor(visit, replace(edited, findings=error.findings), status=422)
     except ApiError as error:
-        return await _editor(visit, _with(edited, placed(error.problem, written)), status=error.status)
+        return await _editor(visit, replace(edited, findings=placed(error.problem, written)), status=error.status)
     return visit.go(f"/rules/{segment(rule['id'])}", f"{rule['name']} is saved as version {rule['version']}.")
 
 
@@ -104,17 +124,16 @@ async def _checked(visit: Visit, form: Form) -> Edited:
     written, deployment_id = filled(form), form.text("deployment_id")
     edited = Edited(written, form.text("id"), form.text("version"), deployment_id=deployment_id)
     try:
-        body = {"rule": body_of(written), "deployment_id": deployment_id or None}
+        body = {"rule": body_of(written), "deployment_id": deployment_id or NO_DEPLOYMENT}
         tested = await visit.api.send("POST", "/promotions/rules/check", body)
     except Unwritable as error:
-        return _with(edited, error.findings)
+        return replace(edited, findings=error.findings)
+    except NotFound as error:
+        # The rule is looked at before the deployment is looked for.
+        return edited if not deployment_id else replace(edited, findings=placed(error.problem, written))
     except ApiError as error:
-        return _with(edited, placed(error.problem, written))
-    return Edited(written, edited.rule_id, edited.version, deployment_id=deployment_id, tested=tested)
-
-
-def _with(edited: Edited, findings: Findings) -> Edited:
-    return Edited(edited.form, edited.rule_id, edited.version, findings, edited.deployment_id)
+        return replace(edited, findings=placed(error.problem, written))
+    return replace(edited, tested=tested)
 
 
 async def _editor(visit: Visit, edited: Edited, *, rule: Any = None, status: int = 200) -> Response:
@@ -122,19 +141,24 @@ async def _editor(visit: Visit, edited: Edited, *, rule: Any = None, status: int
         visit.api.get("/environments"),
         visit.api.get("/deployments", {"status": "active", "limit": DEPLOYMENTS_OFFERED}),
     )
-    if edited.rule_id and rule is None:
-        rule = await visit.api.get(f"/promotions/rules/{segment(edited.rule_id)}")
-    tested = edited.tested
+    versions: list[Any] = []
+    if edited.rule_id:
+        path = f"/promotions/rules/{segment(edited.rule_id)}"
+        versions = (await visit.api.get(f"{path}/versions"))["items"]
+        rule = rule or await visit.api.get(path)
+    explanation = edited.tested and edited.tested["standing"]["explanation"]
     return await visit.page(
         "rule.html",
         status=status,
         edited=edited,
         rule=rule,
+        versions=versions,
         standing=None if rule is None else standing_of(rule),
         sources=[(name, name) for name in environments["names"][:-1]],
         targets=[(name, name) for name in environments["names"][1:]],
         deployments=deployments["items"],
-        nodes=[tree(tested["tree"], visit.now)] if tested and tested.get("tree") else [],
+        nodes=[tree(explanation["tree"], visit.now)] if explanation else [],
+        checked=visit.request.method == "POST",
         line_count=max(edited.form.conditions.count("\n") + 1, 8),
         why_not=why_not_change_rules(visit.principal, edited.form.target_environment or None),
     )

@@ -35,6 +35,12 @@ class Check:
     children: Sequence["Check"] = field(default=())
 
 
+def evaluated(explanation: Json) -> list[Json]:
+    """Give what each rule's conditions come to now, or came to when the promotion was decided."""
+    evaluation = explanation["now"] or explanation["decided"] or {"rules": []}
+    return [rule for rule in evaluation["rules"] if rule.get("tree")]
+
+
 def tree(node: Json, now: datetime) -> Check:
     """Give one node of an explanation with everything below it."""
     sign, tone, word = _MARKS[node["result"]]
