@@ -95,6 +95,10 @@ _UNWATCH = text(
     f"UPDATE rules.request r SET watching = false FROM {_KEYS} "  # noqa: S608
     "WHERE r.organization_id = i.organization_id AND r.promotion_id = i.promotion_id"
 )
+_EVALUATION_AT = text(
+    "SELECT value FROM rules.evaluation WHERE organization_id = :organization_id AND promotion_id = :promotion_id "
+    "AND evaluated_at <= :at ORDER BY number DESC LIMIT 1"
+)
 _ONE = text(
     f"SELECT {', '.join('r.' + name for name in _REQUEST_COLUMNS.split(', '))}, e.conditions, e.holds_until "  # noqa: S608
     "FROM rules.request r LEFT JOIN rules.evaluation e "
@@ -192,6 +196,15 @@ async def stop_watching(connection: AsyncConnection, keys: Collection[Key]) -> N
     """Look at these requests no more: they have ended or execute."""
     if keys:
         await connection.execute(_UNWATCH, _key_arrays(keys))
+
+
+async def load_evaluation(
+    connection: AsyncConnection, organization_id: str, promotion_id: UUID, *, at: datetime
+) -> bytes | None:
+    """Give the body of the last evaluation that was made until ``at`` that instant."""
+    values = {"organization_id": organization_id, "promotion_id": promotion_id, "at": at}
+    found = await connection.scalar(_EVALUATION_AT, values)
+    return None if found is None else bytes(found)
 
 
 async def load_request(connection: AsyncConnection, organization_id: str, promotion_id: UUID) -> KeptRequest | None:

@@ -24,6 +24,10 @@ _OPEN_ONE = text(
     "WHERE organization_id = :organization_id AND rule_id = :rule_id AND valid_to IS NULL"
 )
 _OPEN_ONE_LOCKED = text(f"{_OPEN_ONE.text} FOR UPDATE")
+_OPEN_MANY = text(
+    f"SELECT {_COLUMNS} FROM rules.rule_version WHERE organization_id = :organization_id "  # noqa: S608
+    "AND rule_id = ANY(cast(:rule_ids AS uuid[])) AND valid_to IS NULL"
+)
 _LIST = text(
     f"SELECT {_COLUMNS} FROM rules.rule_version WHERE organization_id = :organization_id AND valid_to IS NULL "  # noqa: S608
     "AND (cast(:source AS text) IS NULL OR source_environment = :source) "
@@ -95,6 +99,12 @@ async def load_rule(
     result = await connection.execute(statement, {"organization_id": organization_id, "rule_id": rule_id})
     row = result.first()
     return None if row is None else _rule(row)
+
+
+async def load_rules(connection: AsyncConnection, organization_id: str, rule_ids: Sequence[UUID]) -> list[Rule]:
+    """Give those of an organization's rules as they are now."""
+    rows = await connection.execute(_OPEN_MANY, {"organization_id": organization_id, "rule_ids": list(rule_ids)})
+    return [_rule(row) for row in rows]
 
 
 async def list_rules(

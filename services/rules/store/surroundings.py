@@ -1,6 +1,7 @@
 """What the other services publish of deployments, gateways, environments and promotions; read in bulk."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
@@ -30,6 +31,11 @@ _PREVIOUS = text(
     "FROM inventory.published_deployment p WHERE p.organization_id = i.organization_id AND p.agent_id = i.agent_id "
     "AND p.gateway_id = i.gateway_id AND p.deployed_at < i.deployed_at AND p.status <> 'failed' "
     "ORDER BY p.deployed_at DESC LIMIT 1) d"
+)
+_PAST = text(
+    f"SELECT {_COLUMNS} FROM inventory.published_deployment d WHERE d.organization_id = :organization_id "  # noqa: S608
+    "AND d.environment = :environment AND d.status IN ('active', 'retired') "
+    "AND (d.retired_at IS NULL OR d.retired_at > :since) ORDER BY d.deployed_at DESC, d.deployment_id LIMIT :limit"
 )
 _GATEWAYS = text(
     "SELECT organization_id, gateway_id, environment, is_default FROM inventory.published_gateway "
@@ -77,6 +83,17 @@ async def load_previous(
         },
     )
     return {(row.organization_id, row.before): _deployment(row) for row in rows}
+
+
+async def load_past_deployments(
+    connection: AsyncConnection, organization_id: str, environment: str, *, since: datetime, limit: int
+) -> list[Deployment]:
+    """Give what ran in an environment at any time ``since`` then, newest first."""
+    rows = await connection.execute(
+        _PAST,
+        {"organization_id": organization_id, "environment": environment, "since": since, "limit": limit},
+    )
+    return [_deployment(row) for row in rows]
 
 
 async def load_gateways(connection: AsyncConnection, organizations: Collection[str]) -> dict[str, tuple[Gateway, ...]]:
