@@ -56,12 +56,13 @@ class Settings(BaseSettings):
     )
     oidc_subject_claim: str = Field("sub", min_length=1, validation_alias="PROMOTION_OIDC_SUBJECT_CLAIM")
     oidc_roles_claim: str = Field("roles", min_length=1, validation_alias="PROMOTION_OIDC_ROLES_CLAIM")
-    # Requests a second, with as much again ten times over at once, of one principal and of one organization; 0: none.
+    # How many requests a second one principal and one organization may make, ten seconds' worth at once; 0: no limit.
+    # Each ingress process counts for itself.
     principal_requests_per_second: float = Field(
-        100.0, ge=0, validation_alias="PROMOTION_PRINCIPAL_REQUESTS_PER_SECOND"
+        1000.0, ge=0, validation_alias="PROMOTION_PRINCIPAL_REQUESTS_PER_SECOND"
     )
     organization_requests_per_second: float = Field(
-        1000.0, ge=0, validation_alias="PROMOTION_ORGANIZATION_REQUESTS_PER_SECOND"
+        2000.0, ge=0, validation_alias="PROMOTION_ORGANIZATION_REQUESTS_PER_SECOND"
     )
     http_host: str = Field("127.0.0.1", validation_alias="PROMOTION_HTTP_HOST")
     http_port: int = Field(8080, ge=0, le=65535, validation_alias="PROMOTION_HTTP_PORT")

@@ -10,6 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from schemas.text import IDENTIFIER
 from schemas.vocabulary import Role
 from services.platform.credentials import Credentials, Unauthenticated
+from services.platform.http.limits import Limits
 from services.platform.http.problems import Problem, unavailable
 from services.platform.identity import Principal
 from services.platform.jwks import KeysUnavailable
@@ -31,7 +32,7 @@ def requires(*roles: Role, somewhere: bool = False) -> Authenticate:
 
     The role has to be held in all environments. With ``somewhere`` one environment is enough, and the route asks
     ``require_in`` as soon as it knows which one it is about. The application keeps its Credentials in
-    ``app.state.credentials``.
+    ``app.state.credentials``, and its Limits, where it has some, in ``app.state.limits``.
     """
 
     async def principal(
@@ -40,6 +41,9 @@ def requires(*roles: Role, somewhere: bool = False) -> Authenticate:
         on_behalf_of: Annotated[str | None, Header(description="Whom a delegate's key acts for.")] = None,
     ) -> Principal:
         caller = await _caller(request, bearer)
+        limits: Limits | None = getattr(request.app.state, "limits", None)
+        if limits is not None:
+            limits.check(caller, request.scope)
         if on_behalf_of is not None:
             caller = _delegated(caller, on_behalf_of)
         if not (caller.may_somewhere(*roles) if somewhere else caller.may(*roles)):
