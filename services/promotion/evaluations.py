@@ -60,7 +60,10 @@ async def apply_evaluations(work: Work, events: Sequence[Event]) -> None:
                 stale += 1
     await work.save(moved)
     await work.renew(renewed)
-    await work.dispatch({step.after.slot for step in moved if step.after.slot and step.after.state == lifecycle.QUEUED})
+    await work.dispatch(
+        {step.after.slot for step in moved if step.after.slot and step.after.state == lifecycle.QUEUED},
+        known={step.after.key: step.after for step in moved},
+    )
     await work.record()
     _log.info("evaluations applied", opened=len(opened), moved=len(moved), renewed=len(renewed), stale=stale)
 
@@ -158,6 +161,9 @@ def _matching(promotion: Promotion, data: RulesEvaluated) -> Promotion:
             f"the evaluation of {request.id} speaks of another agent, deployment, environment or gateway than the "
             "promotion; nothing was decided on it",
         )
+    known = (promotion.source_environment, promotion.target_gateway_id, promotion.deployment_version, promotion.digest)
+    if all(known):
+        return promotion
     return replace(
         promotion,
         source_environment=promotion.source_environment or data.source_environment,

@@ -10,10 +10,10 @@ from schemas.vocabulary import ConditionsResult, Decision, Execution, Origin, Pr
 from services.promotion.domain.approvals import approvals
 from services.promotion.domain.promotion import Evaluation, Promotion, Refusal, Request, RuleVersion, State, Vote
 
-_Column = tuple[str, str, Callable[[Promotion], object]]
+Column = tuple[str, str, Callable[[Promotion], object]]
 
 # What never changes after the insert; name, type, value.
-FIXED: tuple[_Column, ...] = (
+FIXED: tuple[Column, ...] = (
     ("organization_id", "text", lambda p: p.request.organization_id),
     ("id", "uuid", lambda p: p.request.id),
     ("agent_id", "text", lambda p: p.request.agent_id),
@@ -25,7 +25,7 @@ FIXED: tuple[_Column, ...] = (
     ("created_at", "timestamptz", lambda p: p.request.created_at),
     ("traceparent", "text", lambda p: p.request.traceparent),
 )
-STANDING: tuple[_Column, ...] = (
+STANDING: tuple[Column, ...] = (
     ("source_environment", "text", lambda p: p.source_environment),
     ("target_gateway_id", "text", lambda p: p.target_gateway_id),
     ("deployment_version", "text", lambda p: p.deployment_version),
@@ -67,7 +67,7 @@ def _of_evaluation(read: Callable[[Evaluation], object], *, before: object) -> C
     return lambda promotion: before if promotion.evaluation is None else read(promotion.evaluation)
 
 
-EVALUATED: tuple[_Column, ...] = tuple(
+EVALUATED: tuple[Column, ...] = tuple(
     (name, kind, _of_evaluation(read, before=0 if name == "evaluation_number" else None))
     for name, kind, read in _EVALUATION
 )

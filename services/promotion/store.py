@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.identifiers import slot_key
@@ -17,7 +17,7 @@ from schemas.principals import principal_key
 from services.promotion.domain import lifecycle
 from services.promotion.domain.lifecycle import Transition
 from services.promotion.domain.promotion import Key, Promotion, Slot, Vote
-from services.promotion.rows import EVALUATED, FIXED, READ, STANDING, to_promotion, to_vote
+from services.promotion.rows import EVALUATED, FIXED, READ, STANDING, Column, to_promotion, to_vote
 
 RUNNING = "status = 'approved' AND status_reason IN ('executing', 'retrying')"
 UNDER_WAY = "status IN ('pending', 'approved')"
@@ -36,7 +36,7 @@ def _unnest(columns: Iterable[tuple[str, str]]) -> str:
     return f"unnest({casts})"
 
 
-_WRITTEN = (*STANDING, *EVALUATED)
+_WHOLE = (*STANDING, *EVALUATED)
 _INSERTED = (*FIXED, *STANDING)
 _TAIL = (("due_at", "timestamptz"),)
 
@@ -45,15 +45,20 @@ def _typed(name: str, kind: str) -> str:
     return f"cast(i.{name} AS json)" if kind == "json" else f"i.{name}"
 
 
-_UPDATE_COLUMNS = (("organization_id", "text"), ("id", "uuid"), ("expected", "int"), *((n, k) for n, k, _ in _WRITTEN))
-_UPDATE = text(
-    "UPDATE promotion.promotion AS p SET "  # noqa: S608
-    + ", ".join(f"{name} = {_typed(name, kind)}" for name, kind, _ in _WRITTEN)
-    + ", due_at = i.due_at, redrives = 0 "
-    f"FROM {_unnest((*_UPDATE_COLUMNS, *_TAIL))} "
-    f"AS i({', '.join(name for name, _ in (*_UPDATE_COLUMNS, *_TAIL))}) "
-    "WHERE p.organization_id = i.organization_id AND p.id = i.id AND p.version = i.expected"
-)
+def _guarded_update(written: Sequence[Column]) -> TextClause:
+    columns = (
+        ("organization_id", "text"), ("id", "uuid"), ("expected", "int"), *((n, k) for n, k, _ in written), *_TAIL,
+    )  # fmt: skip
+    return text(
+        "UPDATE promotion.promotion AS p SET "  # noqa: S608
+        + ", ".join(f"{name} = {_typed(name, kind)}" for name, kind, _ in written)
+        + f", due_at = i.due_at, redrives = 0 FROM {_unnest(columns)} AS i({', '.join(name for name, _ in columns)}) "
+        "WHERE p.organization_id = i.organization_id AND p.id = i.id AND p.version = i.expected"
+    )
+
+
+_UPDATE_STANDING = _guarded_update(STANDING)
+_UPDATE_WHOLE = _guarded_update(_WHOLE)
 _INSERT_COLUMNS = (*((n, k) for n, k, _ in _INSERTED), *_TAIL)
 _INSERT = text(
     f"INSERT INTO promotion.promotion ({', '.join(name for name, _ in _INSERT_COLUMNS)}, evaluation_number) "  # noqa: S608
@@ -88,9 +93,10 @@ _LOAD_VOTES = text(
     "ON v.organization_id = k.organization_id AND v.promotion_id = k.id ORDER BY v.voted_at, v.voter_key"
 )
 _FIRST_QUEUED = text(
-    f"SELECT {READ} FROM {_SLOTS} CROSS JOIN LATERAL (SELECT p.* FROM promotion.promotion AS p "  # noqa: S608
+    "SELECT p.organization_id, p.id FROM "  # noqa: S608
+    f"{_SLOTS} CROSS JOIN LATERAL (SELECT p.organization_id, p.id FROM promotion.promotion AS p "
     f"WHERE {_IN_SLOT} AND p.status = 'approved' AND p.status_reason = 'queued' "
-    "ORDER BY p.created_at, p.id LIMIT 1 FOR UPDATE) AS p "
+    "ORDER BY p.created_at, p.id LIMIT 1) AS p "
     f"WHERE NOT EXISTS (SELECT FROM promotion.promotion AS p WHERE {_IN_SLOT} AND {RUNNING})"
 )
 _OLDER_HELD = text(
@@ -142,12 +148,11 @@ async def load(connection: AsyncConnection, keys: Collection[Key], *, lock: bool
     return {promotion.key: promotion for promotion in await with_votes(connection, rows.all())}
 
 
-async def first_queued(connection: AsyncConnection, slots: Collection[Slot]) -> list[Promotion]:
-    """Load the oldest queued promotion of each of ``slots`` in which none executes."""
+async def first_queued(connection: AsyncConnection, slots: Collection[Slot]) -> set[Key]:
+    """Find the oldest queued promotion of each of ``slots`` in which none executes; the slots have to be locked."""
     if not slots:
-        return []
-    rows = await connection.execute(_FIRST_QUEUED, _slots(slots))
-    return await with_votes(connection, rows.all())
+        return set()
+    return {Key(*row) for row in await connection.execute(_FIRST_QUEUED, _slots(slots))}
 
 
 async def older_held(connection: AsyncConnection, promotions: Sequence[Promotion]) -> list[Promotion]:
@@ -201,7 +206,11 @@ async def insert(connection: AsyncConnection, opened: Sequence[Transition], *, r
 async def save(connection: AsyncConnection, moved: Sequence[Transition], *, redrive_after: timedelta) -> None:
     """Store steps of distinct promotions, each only if its promotion still stands where the step began."""
     pairs = [(transition.before, transition.after) for transition in moved]
-    await _update(connection, [(b.version, a) for b, a in pairs if b is not None], redrive_after)
+    # Most steps leave the evaluation as it is, and it is a third of the columns.
+    evaluated = [(b.version, a) for b, a in pairs if b is not None and b.evaluation is not a.evaluation]
+    others = [(b.version, a) for b, a in pairs if b is not None and b.evaluation is a.evaluation]
+    await _update(connection, evaluated, _UPDATE_WHOLE, _WHOLE, redrive_after)
+    await _update(connection, others, _UPDATE_STANDING, STANDING, redrive_after)
     await _save_votes(connection, [(a, v) for b, a in pairs for v in a.votes if b is None or v not in b.votes])
 
 
@@ -209,23 +218,28 @@ async def save_evaluations(
     connection: AsyncConnection, promotions: Sequence[Promotion], *, redrive_after: timedelta
 ) -> None:
     """Store evaluations that moved nothing."""
-    await _update(connection, [(promotion.version, promotion) for promotion in promotions], redrive_after)
+    changes = [(promotion.version, promotion) for promotion in promotions]
+    await _update(connection, changes, _UPDATE_WHOLE, _WHOLE, redrive_after)
 
 
 async def _update(
-    connection: AsyncConnection, changes: Sequence[tuple[int, Promotion]], redrive_after: timedelta
+    connection: AsyncConnection,
+    changes: Sequence[tuple[int, Promotion]],
+    statement: TextClause,
+    written: Sequence[Column],
+    redrive_after: timedelta,
 ) -> None:
     if not changes:
         return
     after = [promotion for _, promotion in changes]
-    parameters: dict[str, Any] = {name: [read(p) for p in after] for name, _, read in _WRITTEN}
+    parameters: dict[str, Any] = {name: [read(p) for p in after] for name, _, read in written}
     parameters |= {
         "organization_id": [p.request.organization_id for p in after],
         "id": [p.request.id for p in after],
         "expected": [expected for expected, _ in changes],
         "due_at": [_due_at(p, redrive_after) for p in after],
     }
-    result = await connection.execute(_UPDATE, parameters)
+    result = await connection.execute(statement, parameters)
     if result.rowcount != len(changes):
         raise Overtaken(f"{len(changes) - result.rowcount} of {len(changes)} promotions changed meanwhile")
 

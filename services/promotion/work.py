@@ -3,7 +3,7 @@
 It keeps the order of locks: slots, then rows, then chain heads.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -52,10 +52,16 @@ class Work:
         """Store evaluations that moved nothing."""
         await store.save_evaluations(self.connection, promotions, redrive_after=self.redrive_after)
 
-    async def dispatch(self, slots: Collection[Slot]) -> None:
-        """Start the oldest queued promotion of each of ``slots`` that is free; all of them have to be locked."""
+    async def dispatch(self, slots: Collection[Slot], known: Mapping[Key, Promotion] | None = None) -> None:
+        """Start the oldest queued promotion of each of ``slots`` that is free; all of them have to be locked.
+
+        ``known`` are promotions as they were saved just now, which need not be loaded again.
+        """
         waiting: Collection[Slot] = set(slots)
-        while queued := await store.first_queued(self.connection, waiting):
+        while keys := await store.first_queued(self.connection, waiting):
+            queued = [known[key] for key in keys if key in known] if known else []
+            others = keys - {promotion.key for promotion in queued}
+            queued += (await store.load(self.connection, others, lock=True)).values() if others else ()
             steps = [dispatched(promotion, self._dispatch_cause(promotion)) for promotion in queued]
             await self.save(steps)
             await self._supersede([step.after for step in steps if step.after.state == lifecycle.EXECUTING])

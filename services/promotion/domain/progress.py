@@ -31,12 +31,12 @@ def evaluated(promotion: Promotion, evaluation: Evaluation, cause: Cause) -> Tra
     expires_at = promotion.request.created_at + evaluation.expires_after
     informed = replace(promotion, evaluation=evaluation, expires_at=expires_at)
     if cause.at >= expires_at:
-        return expired(informed, cause)
+        return replace(expired(informed, cause), before=promotion)
     outcome = _outcome(informed, cause.at)
     state, message = _standing(informed, outcome)
     if state == informed.state:
         return replace(informed, message=message)
-    return _settled(informed, outcome, cause)
+    return replace(_settled(informed, outcome, cause), before=promotion)
 
 
 def voted(promotion: Promotion, cause: Cause) -> Transition:

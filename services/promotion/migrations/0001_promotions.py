@@ -92,8 +92,6 @@ def _promotion() -> None:
         "CREATE UNIQUE INDEX promotion_under_way ON promotion.promotion "
         f"(organization_id, source_deployment_id, target_gateway_id) WHERE {_UNDER_WAY}",
         f"CREATE INDEX promotion_held ON promotion.promotion ({slot}, created_at, id) WHERE {_HELD}",
-        f"CREATE INDEX promotion_queued ON promotion.promotion ({slot}, created_at, id) "
-        "WHERE status = 'approved' AND status_reason = 'queued'",
         f"CREATE INDEX promotion_expiry ON promotion.promotion (expires_at) WHERE {_HELD}",
         "CREATE INDEX promotion_due ON promotion.promotion (due_at) WHERE due_at IS NOT NULL",
         "CREATE INDEX promotion_newest ON promotion.promotion (organization_id, created_at DESC, id DESC)",

@@ -5,13 +5,14 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import aiohttp
 import uvicorn
 from fastapi import FastAPI
 
 from schemas.vocabulary import Role
+from services.inventory import consumer as inventory_consumer
 from services.platform.credentials import Credentials
 from services.platform.database import Database
 from services.platform.grants import Grant, Grants
@@ -20,7 +21,7 @@ from services.platform.identity import KeyRing, create_key
 from services.platform.migrate import role_of
 from services.platform.settings import Settings, load_settings
 from services.promotion.http import router
-from tests.integration.promotion.house import House
+from tests.integration.promotion.house import House, completion
 
 PEPPER = "p" * 32
 CALLERS: dict[str, tuple[str, Grants]] = {
@@ -81,25 +82,19 @@ class Api:
 
 
 async def announce(house: House, deployment: str, **changes: object) -> None:
-    """Put a deployment into inventory."""
-    row: dict[str, object] = {
-        "organization_id": "acme",
+    """Let inventory know a deployment, by its own door; of one slot the one deployed last is active."""
+    values: dict[str, Any] = {
         "gateway_id": "gw-development",
         "deployment_id": deployment,
         "agent_id": "agent-1",
         "environment": "development",
-        "version": "1.4.0",
-        "digest": "sha256:aa",
-        "status": "active",
+        "promotion_id": None,
     } | changes
-    active = row["status"] == "active"
-    await house.as_owner(
-        "INSERT INTO inventory.deployment (organization_id, gateway_id, deployment_id, agent_id, environment, version, "
-        "digest, status, deployed_at, changed_at, active_since, retired_at) VALUES (:organization_id, :gateway_id, "
-        ":deployment_id, :agent_id, :environment, :version, :digest, :status, now(), now(), "
-        + ("now(), NULL)" if active else "NULL, now())"),
-        **row,
-    )
+    event = completion(uuid4(), source="/ci/acme", **values)
+    inventory = Database(house.dsn, role=role_of("inventory"), application_name="test inventory", pool_size=1)
+    async with inventory.begin() as connection:
+        await inventory_consumer.apply(connection, [event], house.now)
+    await inventory.close()
 
 
 async def register(house: House, gateway: str, environment: str, *, default: bool = False) -> None:

@@ -1,13 +1,14 @@
 """POST /promotions: what is created, what is refused and why, and what a repeat of the same request does."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
 from schemas import topics
 from schemas.events import PromotionRequested
 from tests.integration.promotion.api import Api, announce, identifier_of, register
-from tests.integration.promotion.house import completion, evaluation
+from tests.integration.promotion.house import START, completion, evaluation
 
 
 async def test_a_created_promotion_is_pending_at_its_location_and_the_rules_are_asked(api: Api) -> None:
@@ -65,7 +66,7 @@ async def test_a_promotion_created_over_http_runs_to_its_end(api: Api) -> None:
 async def test_a_wrong_request_names_the_field_and_leaves_nothing(
     api: Api, body: dict[str, str], path: str, code: str
 ) -> None:
-    await announce(api.house, "dep-old", status="retired")
+    await announce(api.house, "dep-old", deployed_at=START - timedelta(hours=1))
     await announce(api.house, "dep-live", environment="production", gateway_id="gw-production")
 
     answer = await api.create(headers={"Idempotency-Key": "k"}, **body)
