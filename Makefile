@@ -5,7 +5,7 @@ VENV  := .venv/.installed
 PY    := .venv/bin/python
 ARGS  ?=
 
-.PHONY: install demo up test check format bench docs clean
+.PHONY: install demo up test check audit fuzz format bench docs clean
 
 install: $(VENV)
 
@@ -31,6 +31,12 @@ check: install
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+audit: install
+	$(PY) .ci/audit
+
+fuzz: install
+	$(PY) -m tests.fuzz $(ARGS)
 
 format: install
 	.venv/bin/ruff format .
