@@ -1,7 +1,6 @@
 """Resources that sum many things up: the board, the statistics, the audit trail; bodies of the API as they are."""
 
 from datetime import date
-from typing import Any
 from uuid import UUID
 
 from pydantic import AwareDatetime
@@ -81,8 +80,20 @@ class AuditEntry(HistoryEntry):
     hash: str
 
 
-class DeploymentFacts(Resource):
-    """What is known of one deployment: field to value."""
+class ServiceReport(Resource):
+    """What one process of a service last said of itself; ``silent`` means that it has said nothing for too long."""
 
-    deployment_id: str
-    facts: dict[str, Any]
+    service: str
+    instance: str
+    started_at: AwareDatetime
+    reported_at: AwareDatetime
+    ready: bool
+    silent: bool
+    trouble: list[str]
+    # Records that wait in Kafka, by topic.
+    lag: dict[str, int]
+    # Records that wait to be published; counted up to 100,000.
+    outbox_rows: int
+    outbox_oldest_at: AwareDatetime | None
+    last_error: str | None
+    last_error_at: AwareDatetime | None

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from sqlalchemy import text
 from starlette.exceptions import HTTPException
 
-from services.ingress import events, pages, stream
+from services.ingress import events, pages, reports, stream
 from services.ingress.door import Door
 from services.ingress.feeds import Feeds
 from services.ingress.methods import allowed_methods
@@ -22,10 +22,12 @@ from services.platform.clock import Clock, utc_now
 from services.platform.credentials import credentials_of
 from services.platform.database import Database
 from services.platform.http import problems
+from services.platform.http.limits import RateLimitHeaders, limits_of
 from services.platform.identity import KeyRing
 from services.platform.messaging.outbox import Outbox, Relay, Wake
 from services.platform.messaging.producer import Publisher, signature_for
 from services.platform.migrate import role_of
+from services.platform.reports import Reporter
 from services.platform.service import Readiness
 from services.platform.settings import Settings
 from services.promotion import http as promotion
@@ -72,9 +74,17 @@ def build_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
         role=role_of(NAME),
     )
 
+    async def trouble() -> tuple[str, ...]:
+        return (await _readiness(identities)).trouble
+
+    async def lag() -> dict[str, int]:
+        return {}
+
+    reporter = Reporter(NAME, settings.instance, NAME, sides[NAME].database, trouble, lag, clock)
+
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        running = [relay.run(), feeds.run(), *(side.wake.run() for side in sides.values())]
+        running = [relay.run(), feeds.run(), reporter.run(), *(side.wake.run() for side in sides.values())]
         tasks = [asyncio.create_task(work) for work in running]
         yield
         for task in tasks:
@@ -96,12 +106,17 @@ def build_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
     )
     app.state.key_ring = KeyRing(identities, settings.key_pepper.get_secret_value(), clock)
     app.state.credentials = credentials_of(settings, app.state.key_ring, clock)
+    app.state.limits = limits_of(
+        principal_per_second=settings.principal_requests_per_second,
+        organization_per_second=settings.organization_requests_per_second,
+    )
     app.state.feeds = feeds
     app.state.readiness = lambda: _readiness(identities)
     _mount(app, sides, settings, clock)
     _describe(app)
     problems.install(app)
     _answer_options(app)
+    app.add_middleware(RateLimitHeaders)
     app.add_middleware(Door)
     return app
 
@@ -116,6 +131,7 @@ def _mount(app: FastAPI, sides: dict[str, Side], settings: Settings, clock: Cloc
         events.router(database=own.database, outbox=own.outbox, wake=own.wake, clock=clock), prefix=PREFIX
     )
     app.include_router(stream.router(app.state.feeds), prefix=PREFIX)
+    app.include_router(reports.router(), prefix=PREFIX)
     app.include_router(pages.router(app, app.state.readiness))
     app.include_router(console_router())
 

@@ -19,6 +19,7 @@ from services.platform.messaging.gate import gate_for
 from services.platform.messaging.outbox import Outbox, Relay
 from services.platform.messaging.producer import Publisher, signature_for
 from services.platform.migrate import require_current, role_of
+from services.platform.reports import Reporter
 from services.platform.settings import Settings
 
 RESTART_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
@@ -97,6 +98,9 @@ class Service:
         self._consuming = False
         self._begun = False
         self._instance = InstanceLock(url, name) if settings.embedded else None
+        self._reporter = Reporter(
+            name, settings.instance, outbox.schema, database, self._trouble, self._consumers.lag, clock
+        )
 
     def committed(self) -> None:
         """Wake the relay and the loops: a transaction may have left them something to do."""
@@ -149,10 +153,15 @@ class Service:
         self._begun = True
         tasks = [asyncio.create_task(self._relay.run(), name=f"{self.name} relay")]
         tasks += [asyncio.create_task(_run_loop(self.name, loop), name=loop.name) for loop in self._loops]
+        report = Loop("report", self._reporter.step, after_batches=False)
+        tasks.append(asyncio.create_task(_run_loop(self.name, report), name=f"{self.name} report"))
         tasks.append(asyncio.create_task(self._consume(), name=f"{self.name} consumers"))
         if self._instance is not None:
             tasks.append(asyncio.create_task(self._instance.hold(), name=f"{self.name} instance lock"))
         return tasks
+
+    async def _trouble(self) -> tuple[str, ...]:
+        return (await self.readiness()).trouble
 
     async def _prepare(self) -> None:
         await self._until_current()

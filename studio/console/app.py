@@ -9,6 +9,7 @@ from studio.console.pages import (
     changes,
     charts,
     dead_letters,
+    health,
     inbox,
     promotion,
     reference,
@@ -16,7 +17,7 @@ from studio.console.pages import (
     sign_in,
 )
 
-_PAGES = (sign_in, board, inbox, promotion, agent, rules, audit, charts, dead_letters, reference, changes)
+_PAGES = (sign_in, board, inbox, promotion, agent, rules, charts, audit, dead_letters, health, reference, changes)
 
 
 def console_router() -> APIRouter:
