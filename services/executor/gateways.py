@@ -5,6 +5,7 @@ It follows no redirect, uses no proxy and keeps no cookie; a credential goes to 
 
 import re
 from collections.abc import Sequence
+from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
@@ -20,7 +21,6 @@ from services.platform.vault import NotOpened, Place, Vault
 
 MAX_ANSWER_BYTES = 1024 * 1024
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_REUSABLE = frozenset({200, 201})
 
 
 class GatewayClient:
@@ -49,13 +49,22 @@ class GatewayClient:
             return NoAnswer(f"the gateway's URL cannot be used: it {_reason(error)}", sent=False)
         except NotOpened as error:
             return NoAnswer(str(error), sent=False)
+        headers = _headers(call, order, credential, fencing_token=fencing_token)
+        body = order.body() if call is Call.PUT else None
+        if call is Call.FENCE:
+            return await self._exchange(call, url, headers, body, keep=False)
+        answer = await self._exchange(call, url, headers, body, keep=True)
+        if not _is_final_no(call, answer):
+            return answer
+        sure = await self._exchange(call, url, headers, body, keep=False)
+        return NoAnswer(sure.reason, sent=True) if isinstance(sure, NoAnswer) else sure
+
+    async def _exchange(
+        self, call: Call, url: URL, headers: dict[str, str], body: bytes | None, *, keep: bool
+    ) -> Answer | NoAnswer:
         try:
-            async with self._session(call).request(
-                call.value,
-                url,
-                data=order.body() if call is Call.PUT else None,
-                headers=_headers(call, order, credential, fencing_token=fencing_token),
-                allow_redirects=False,
+            async with self._session(keep=keep).request(
+                call.value, url, data=body, headers=headers, allow_redirects=False
             ) as response:
                 return await _read(response)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
@@ -85,13 +94,12 @@ class GatewayClient:
     ) -> None:
         await self.close()
 
-    def _session(self, call: Call) -> aiohttp.ClientSession:
-        # A 204 names no key: on a kept connection, one that was sent twice would confirm somebody else's fence.
-        if call is Call.FENCE:
-            self._fresh = self._fresh or self._new_session(keep=False)
-            return self._fresh
-        self._kept = self._kept or self._new_session(keep=True)
-        return self._kept
+    def _session(self, *, keep: bool) -> aiohttp.ClientSession:
+        if keep:
+            self._kept = self._kept or self._new_session(keep=True)
+            return self._kept
+        self._fresh = self._fresh or self._new_session(keep=False)
+        return self._fresh
 
     def _new_session(self, *, keep: bool) -> aiohttp.ClientSession:
         # How many calls a gateway takes is its lane's to say: a limit here would let one gateway hold back another.
@@ -109,6 +117,15 @@ class GatewayClient:
         # no public switch for it.
         session._retry_connection = False
         return session
+
+
+def _is_final_no(call: Call, answer: Answer | NoAnswer) -> bool:
+    # A success names its key; a no does not. On a kept connection it may be the late second copy of the answer to
+    # another key, so what would end an execution is heard again on a connection of its own, as every fence is.
+    if isinstance(answer, NoAnswer) or answer.status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}:
+        return False
+    nothing_there = call is Call.LOOK_UP and answer.status == HTTPStatus.NOT_FOUND
+    return 400 <= answer.status < 500 and not nothing_there
 
 
 def _headers(call: Call, order: Order, credential: str | None, *, fencing_token: int) -> dict[str, str]:
@@ -134,9 +151,6 @@ async def _read(response: aiohttp.ClientResponse) -> Answer | NoAnswer:
         if len(body) > MAX_ANSWER_BYTES:
             response.close()
             return NoAnswer(f"the answer has more than {MAX_ANSWER_BYTES} bytes", sent=True)
-    if response.status not in _REUSABLE:
-        # An answer that names no key must not be found by the next call on this connection.
-        response.close()
     return Answer(response.status, response.content_type, response.headers.get("Retry-After"), bytes(body))
 
 

@@ -23,14 +23,17 @@ async def test_a_report_is_repeated_until_promotion_and_inventory_have_taken_it(
         if take is not None:
             await take()
     await neighbours.take_in(promotion_of(event), "gw-1")
+    looks = []
     for _ in range(2):
         executor.clock.advance(70)
         await executor.upkeep.announce()
         counts.append(len(await executor.reports()))
+        looks.append((await executor.state_of(event)).announcements)
 
     assert counts == [1, 2, 3, 4, 4, 4]
     assert len(set(await executor.reports())) == 1
     assert (await executor.state_of(event)).taken
+    assert looks[0] == looks[1]  # once taken, it is not looked at again
 
 
 async def test_a_failure_is_taken_when_the_promotion_has_ended(executor: Executor, neighbours: Neighbours) -> None:

@@ -1,8 +1,14 @@
 """The client of gateways: what it sends, and where it never sends it."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
+from uuid import uuid4
+
+import pytest
 
 from services.executor.domain.answers import Answer, Call, NoAnswer
 from services.executor.gateways import GatewayClient
@@ -72,6 +78,44 @@ async def test_the_second_copy_of_an_answer_is_not_taken_for_the_answer_to_the_n
 
     assert isinstance(fence, Answer)
     assert fence.status == 204
+
+
+@pytest.mark.parametrize(("call", "status"), [(Call.FENCE, 204), (Call.PUT, 422)])
+async def test_a_late_copy_of_an_answer_that_names_no_key_is_not_taken_for_another_keys(
+    call: Call, status: int
+) -> None:
+    other = replace(ORDER, promotion_id=uuid4())
+    async with repeating_server(status) as url, new_client(timeout_seconds=2) as client:
+        await client.ask(call, ORDER, at(url), fencing_token=1)
+        await asyncio.sleep(0.05)
+        answer = await client.ask(call, other, at(url), fencing_token=1)
+
+    assert isinstance(answer, Answer)
+    assert answer.status == 503
+
+
+@asynccontextmanager
+async def repeating_server(status: int) -> AsyncIterator[str]:
+    """Answers its first request with ``status``, a little later once more; every other request with 503."""
+    answers = iter([status])
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+                length = next((line[15:] for line in head.splitlines() if line.startswith("content-length:")), "0")
+                await reader.readexactly(int(length))
+                given = next(answers, 503)
+                for _ in range(1 if given == 503 else 2):
+                    ending = b"\r\n" if given == 204 else b"Content-Length: 0\r\n\r\n"
+                    writer.write(f"HTTP/1.1 {given} X\r\n".encode() + ending)
+                    await writer.drain()
+                    await asyncio.sleep(0.02)
+        writer.close()
+
+    server = await asyncio.start_server(converse, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server.close()
 
 
 async def test_where_nobody_listens_nothing_was_sent() -> None:

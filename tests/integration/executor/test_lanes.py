@@ -4,6 +4,8 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from studio.gateway import read_log
 from studio.gateway.records import RequestReceived
 from tests.integration.executor.executors import (
@@ -48,21 +50,22 @@ async def test_a_gateway_that_hangs_does_not_delay_another(
     assert "succeeded" not in {statuses[str(promotion_of(event))] for event in stuck}
 
 
-async def test_a_gateway_that_is_away_is_called_less_and_less_and_all_is_done_soon_after_it_is_back(
-    executor: Executor, neighbours: Neighbours, tmp_path: Path
+@pytest.mark.parametrize("count", [5, 30])
+async def test_a_gateway_that_is_away_is_called_seldom_and_all_is_done_soon_after_it_is_back(
+    executor: Executor, neighbours: Neighbours, tmp_path: Path, count: int
 ) -> None:
-    events = [order() for _ in range(30)]
+    events = [order() for _ in range(count)]
     async with reference_gateway(tmp_path, {"do": {"fault": "status", "status": 503}}) as gateway:
         await neighbours.register("gw-1", gateway.url, concurrency=8)
         await neighbours.execute(*events)
         await executor.receive(*events)
-        await executor.work_on(seconds=300, step_seconds=2)
+        await executor.work_on(seconds=600, step_seconds=4)
         calls_while_away = len(calls(gateway.log))
 
     async with reference_gateway(tmp_path, port=gateway.port):
-        await executor.work_on(seconds=10)
+        await executor.work_on(seconds=6)
 
-    assert calls_while_away < 8 + 300 / 2
+    assert calls_while_away < 8 + 600 / 4
     assert set((await executor.statuses()).values()) == {"succeeded"}
 
 

@@ -67,6 +67,33 @@ async def test_a_paused_executor_writes_nothing_over_its_successor(
     assert len(folded_state(gateway.log).deployments) == 1
 
 
+async def test_a_paused_executor_writes_nothing_while_its_successor_is_calling(
+    new_executor: Callable[[], Executor], neighbours: Neighbours, tmp_path: Path
+) -> None:
+    event, paused, successor = order(), new_executor(), new_executor()
+    rules = (
+        {"match": {"method": "PUT"}, "do": {"fault": "slow", "delay_ms": 100}},
+        {"match": {"method": "GET"}, "do": {"fault": "slow", "delay_ms": 280}},
+    )
+    async with reference_gateway(tmp_path, *rules) as gateway:
+        await neighbours.register("gw-1", gateway.url)
+        await neighbours.execute(event)
+        await paused.receive(event)
+        await paused.worker.round()
+        await until_logged(gateway.log, FaultApplied)
+
+        successor.clock.advance(6)
+        await successor.worker.round()
+        await paused.work()
+        meanwhile, reported = await successor.state_of(event), await successor.reports()
+        await successor.work()
+        await successor.work_on(seconds=2)
+
+    assert (meanwhile.status, meanwhile.epoch, reported) == ("looking_up", 2, [])
+    assert (await successor.state_of(event)).status == "succeeded"
+    assert len(await successor.reports()) == 1
+
+
 async def test_a_lease_is_prolonged_while_a_slow_gateway_takes_its_time(
     new_executor: Callable[[], Executor], neighbours: Neighbours, tmp_path: Path
 ) -> None:
