@@ -25,6 +25,7 @@ Say = Callable[[str], None]
 
 DRAIN_SECONDS = 5.0
 PAUSE_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
+LONG_LIFE_SECONDS = 20.0
 # Bad settings or an old schema: what a start with the same configuration cannot mend.
 _UNUSABLE_STATUS = 2
 
@@ -107,7 +108,7 @@ class _Task:
             await asyncio.wait([self._task], timeout=1.0)
 
     async def _keep(self) -> None:
-        deaths = 0
+        pauses = _Pauses(self._stopping)
         while not self._stopping.is_set():
             try:
                 self._runnable = self.member.build()
@@ -126,8 +127,7 @@ class _Task:
             self._runnable = None
             if not self._stopping.is_set():
                 self._say(f"{self.member.name} ended ({reason}); starting it again")
-                await _pause(deaths, self._stopping)
-                deaths += 1
+                await pauses.rest()
 
     def _give_up(self, error: Exception) -> None:
         self._unusable = error
@@ -225,7 +225,7 @@ class _Process:
         return process
 
     async def _keep(self) -> None:
-        deaths = 0
+        pauses = _Pauses(self._stopping)
         while True:
             status = await died(self._popen)
             self._lifeline.forget_process(self._popen.pid)
@@ -233,8 +233,7 @@ class _Process:
                 return
             self._unusable = status == _UNUSABLE_STATUS
             self._say(f"{self.member.name} died ({_cause(status)}); starting it again. Its log: {self._log}")
-            await _pause(deaths, self._stopping)
-            deaths += 1
+            await pauses.rest()
             if self._stopping.is_set():
                 return
             self._popen = self._launch()
@@ -245,9 +244,23 @@ async def _named(name: str, trouble: Awaitable[list[str]]) -> list[str]:
     return [f"{name}: {line}" for line in await trouble]
 
 
-async def _pause(deaths: int, stopping: asyncio.Event) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stopping.wait(), PAUSE_SECONDS[min(deaths, len(PAUSE_SECONDS) - 1)])
+class _Pauses:
+    """How long to rest before each new start: longer after each early death, none remembered after a long life."""
+
+    def __init__(self, stopping: asyncio.Event) -> None:
+        self._stopping = stopping
+        self._deaths = 0
+        self._born_at = asyncio.get_running_loop().time()
+
+    async def rest(self) -> None:
+        """Rest after a death, no longer than until `stopping` is set; a new life begins at the end."""
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._born_at >= LONG_LIFE_SECONDS:
+            self._deaths = 0
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), PAUSE_SECONDS[min(self._deaths, len(PAUSE_SECONDS) - 1)])
+        self._deaths += 1
+        self._born_at = loop.time()
 
 
 def _cause(status: int) -> str:

@@ -38,7 +38,7 @@ from studio.local.ready_file import Ready, ReadyGateway
 from studio.local.trouble import StartError
 
 DATABASE = "promotion"
-READY_SECONDS = 90.0
+READY_SECONDS = 120.0
 # Here gateways run on this machine, where a deployment for others lets none be.
 LOCAL_NETWORKS = "127.0.0.0/8,::1/128"
 _LOOK_AGAIN_SECONDS = 0.05

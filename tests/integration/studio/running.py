@@ -18,7 +18,7 @@ from studio.client import SyncPromotionClient
 from studio.problems import ApiError, Unreachable
 
 PROGRAM = str(Path(sys.executable).with_name("promotion"))
-READY_SECONDS = 60.0
+READY_SECONDS = 150.0
 
 
 class RunningStack:
