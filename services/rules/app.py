@@ -26,6 +26,7 @@ def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
         role=role_of(SCHEMA),
         application_name=SCHEMA,
         pool_size=settings.database_pool_size,
+        every_organization=True,
     )
     outbox, books = Outbox(SCHEMA), RuleBooks()
     desk = RequestDesk(outbox=outbox, books=books, hold_seconds=settings.hold_seconds)

@@ -55,7 +55,7 @@ async def take_note(connection: AsyncConnection, events: Sequence[Event], *, now
     first: dict[UUID, UUID] = {}
     for key, content in zip(keys, contents, strict=True):
         first.setdefault(key, content)
-    ordered = sorted(first)
+    ordered = sorted(first, key=lambda key: key.bytes)
     rows = await connection.execute(_INSERT, {"now": now, "keys": ordered, "contents": [first[key] for key in ordered]})
     new = set(rows.scalars())
     known = {key: content for key, content in first.items() if key in new}
@@ -105,7 +105,7 @@ def _key(event: Event) -> UUID:
 
 
 def _content(event: Event) -> UUID:
-    return _hash(f"{event.topic}\n{event.time.isoformat()}\n{event.data!r}")
+    return _hash(f"{event.topic}\n{event.time.isoformat()}\n{event.data.model_dump_json()}")
 
 
 def _hash(content: str) -> UUID:
