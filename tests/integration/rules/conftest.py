@@ -259,7 +259,7 @@ async def world(database: str) -> AsyncIterator[World]:
     owner = create_async_engine(driver_url(database))
     async with owner.begin() as connection:
         await connection.run_sync(_views_as_tables)
-    own = Database(database, role="promotion_rules", application_name="rules tests")
+    own = Database(database, role="promotion_rules", application_name="rules tests", every_organization=True)
     made: World
     outbox, books = Outbox("rules"), RuleBooks()
     intake = Intake(books=books)
