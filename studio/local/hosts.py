@@ -26,6 +26,8 @@ Say = Callable[[str], None]
 DRAIN_SECONDS = 5.0
 PAUSE_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 LONG_LIFE_SECONDS = 20.0
+# A member that dies so often before it was ever ready is not going to be.
+EARLY_DEATHS = 4
 # Bad settings or an old schema: what a start with the same configuration cannot mend.
 _UNUSABLE_STATUS = 2
 
@@ -62,13 +64,13 @@ class TaskHost:
     async def start(self, members: Sequence[Member]) -> None:
         """Start each as a task."""
         for member in members:
-            self._running[member.name] = _Task(member, self._say)
+            self._running[member.name] = _Task(member, self._say, _Hope())
 
     async def restart(self, name: str) -> None:
         """Stop the task and start another."""
         old = self._running[name]
         await old.stop()
-        self._running[name] = _Task(old.member, self._say)
+        self._running[name] = _Task(old.member, self._say, old.hope)
 
     async def stop(self) -> None:
         """Stop all tasks at once."""
@@ -84,8 +86,9 @@ class TaskHost:
 
 
 class _Task:
-    def __init__(self, member: Member, say: Say) -> None:
+    def __init__(self, member: Member, say: Say, hope: "_Hope") -> None:
         self.member = member
+        self.hope = hope
         self._say = say
         self._stopping = asyncio.Event()
         self._runnable: Runnable | None = None
@@ -97,7 +100,9 @@ class _Task:
             raise StartError(f"{self.member.name} cannot run: {self._unusable}")
         if self._runnable is None:
             return ["not running"]
-        return list((await self._runnable.readiness()).trouble)
+        trouble = list((await self._runnable.readiness()).trouble)
+        self.hope.saw(trouble)
+        return trouble
 
     async def stop(self) -> None:
         self._stopping.set()
@@ -122,6 +127,9 @@ class _Task:
                 return
             except Exception as error:  # noqa: BLE001 - whatever a member dies of, the others go on
                 reason = f"{type(error).__name__}: {error}"
+                if self.hope.lost_by_death():
+                    self._give_up(error)
+                    return
             else:
                 reason = "it returned"
             self._runnable = None
@@ -186,6 +194,7 @@ class _Process:
         self._changed = changed
         self._stopping = asyncio.Event()
         self._unusable = False
+        self._hope = _Hope()
         self._popen = self._launch()
         self._task = asyncio.create_task(self._keep(), name=member.name)
 
@@ -198,9 +207,11 @@ class _Process:
             raise StartError(f"{self.member.name} cannot run. It says:\n{_tail(self._log)}")
         try:
             async with session.get(self.member.ready_url) as answer:
-                return [] if answer.status == 200 else [(await answer.text())[:300]]
+                trouble = [] if answer.status == 200 else [(await answer.text())[:300]]
         except (aiohttp.ClientError, TimeoutError) as error:
-            return [f"{self.member.ready_url}: {type(error).__name__}"]
+            trouble = [f"{self.member.ready_url}: {type(error).__name__}"]
+        self._hope.saw(trouble)
+        return trouble
 
     async def stop(self) -> None:
         self._stopping.set()
@@ -231,7 +242,7 @@ class _Process:
             self._lifeline.forget_process(self._popen.pid)
             if self._stopping.is_set():
                 return
-            self._unusable = status == _UNUSABLE_STATUS
+            self._unusable = status == _UNUSABLE_STATUS or self._hope.lost_by_death()
             self._say(f"{self.member.name} died ({_cause(status)}); starting it again. Its log: {self._log}")
             await pauses.rest()
             if self._stopping.is_set():
@@ -242,6 +253,23 @@ class _Process:
 
 async def _named(name: str, trouble: Awaitable[list[str]]) -> list[str]:
     return [f"{name}: {line}" for line in await trouble]
+
+
+class _Hope:
+    """Whether a member may still come to work: not one that dies again and again before it ever did."""
+
+    def __init__(self) -> None:
+        self._was_ready = False
+        self._deaths = 0
+
+    def saw(self, trouble: Sequence[str]) -> None:
+        """Take note of what keeps it from its work."""
+        self._was_ready = self._was_ready or not trouble
+
+    def lost_by_death(self) -> bool:
+        """Count a death; tell whether it was one too many."""
+        self._deaths += 1
+        return not self._was_ready and self._deaths >= EARLY_DEATHS
 
 
 class _Pauses:

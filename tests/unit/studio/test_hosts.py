@@ -115,3 +115,18 @@ async def test_a_member_that_cannot_be_built_is_not_tried_again(host: TaskHost) 
     with pytest.raises(StartError, match="no such setting"):
         await host.trouble()
     await host.stop()
+
+
+async def test_a_member_that_dies_again_and_again_before_it_was_ready_is_given_up(
+    host: TaskHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.local.hosts.PAUSE_SECONDS", (0.0,))
+    fake = FakeMember(*(RuntimeError("broken") for _ in range(9)))
+    await host.start([member(lambda: fake)])
+    await asyncio.sleep(0.05)
+
+    with pytest.raises(StartError, match="broken"):
+        await host.trouble()
+
+    assert fake.starts == 4
+    await host.stop()
