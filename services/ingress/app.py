@@ -12,7 +12,7 @@ from sqlalchemy import text
 from starlette.exceptions import HTTPException
 
 from services.ingress import events, pages, reports, stream
-from services.ingress.door import Door
+from services.ingress.door import ANSWER_SECONDS, Door
 from services.ingress.feeds import Feeds
 from services.ingress.methods import allowed_methods
 from services.ingress.openapi import openapi_document
@@ -56,12 +56,12 @@ class Side:
     wake: Wake
 
 
-def build_service(settings: Settings, clock: Clock = utc_now) -> Ingress:
+def build_service(settings: Settings, clock: Clock = utc_now, *, answer_seconds: float = ANSWER_SECONDS) -> Ingress:
     """Give the ingress as something that runs until it is told to stop."""
-    return Ingress(build_app(settings, clock), settings)
+    return Ingress(build_app(settings, clock, answer_seconds=answer_seconds), settings)
 
 
-def build_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
+def build_app(settings: Settings, clock: Clock = utc_now, *, answer_seconds: float = ANSWER_SECONDS) -> FastAPI:
     """Give the application; its lifespan holds connections and background tasks."""
     sides = {name: _side(settings, name) for name in (*_ROUTERS, NAME)}
     url = settings.database_url.get_secret_value()
@@ -117,7 +117,7 @@ def build_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
     problems.install(app)
     _answer_options(app)
     app.add_middleware(RateLimitHeaders)
-    app.add_middleware(Door)
+    app.add_middleware(Door, answer_seconds=answer_seconds)
     return app
 
 

@@ -1,7 +1,8 @@
 """The ingress on a real database, served over real HTTP, without any Kafka: what it must be able to do alone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from schemas.vocabulary import Role
 from services.ingress.app import build_service
+from services.ingress.door import ANSWER_SECONDS
 from services.ingress.server import Ingress
 from services.platform.clock import utc_now
 from services.platform.database import Database
@@ -105,20 +107,31 @@ def settings(database: str) -> Settings:
     )
 
 
-Serve = Callable[[], Awaitable[Door]]
+@pytest.fixture
+async def door(settings: Settings, database: str) -> AsyncIterator[Door]:
+    """An ingress that takes its time, so that a busy machine is no outage."""
+    async with _serving(settings, database, answer_seconds=10) as serving:
+        yield serving
 
 
 @pytest.fixture
-async def door(settings: Settings, database: str) -> AsyncIterator[Door]:
-    ingress = build_service(settings, utc_now)
+async def prompt_door(settings: Settings, database: str) -> AsyncIterator[Door]:
+    """An ingress as it is in earnest."""
+    async with _serving(settings, database, answer_seconds=ANSWER_SECONDS) as serving:
+        yield serving
+
+
+@asynccontextmanager
+async def _serving(settings: Settings, database: str, *, answer_seconds: float) -> AsyncIterator[Door]:
+    ingress = build_service(settings, utc_now, answer_seconds=answer_seconds)
     stopping = asyncio.Event()
     running = asyncio.create_task(ingress.run(stopping))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (await ingress.readiness()).ready:
             assert not running.done(), running.result()
             await asyncio.sleep(0.01)
     platform = Database(database, role="promotion_platform", application_name="test")
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15)) as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
         yield Door(f"http://127.0.0.1:{ingress.port}", database, ingress, session, platform)
     await platform.close()
     stopping.set()
