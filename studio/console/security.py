@@ -1,7 +1,6 @@
 """What every answer of the console carries for the browser, and which requests may change anything."""
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 # No inline code or style anywhere, nothing from elsewhere, no frame around it.
 HEADERS = {
@@ -31,7 +30,8 @@ def from_own_page(headers: Mapping[str, str]) -> bool:
     origin = headers.get("origin")
     if origin is None:
         return site == "same-origin"
-    return bool(origin) and urlsplit(origin).netloc.lower() == headers.get("host", "").lower() != ""
+    host = headers.get("host", "").lower()
+    return host != "" and origin.lower() in {f"https://{host}", f"http://{host}"}
 
 
 def local_path(target: str) -> str:

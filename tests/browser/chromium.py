@@ -35,8 +35,16 @@ def axe_source(folder: Path) -> str:
         npm = shutil.which("npm")
         if npm is None:
             unavailable("axe-core comes through npm, and there is no npm")
-        command = [npm, "install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", f"axe-core@{AXE_VERSION}"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)  # noqa: S603
+        command = [
+            npm,
+            "install",
+            "--no-save",
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+            f"axe-core@{AXE_VERSION}",
+        ]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
         if not script.exists():
             unavailable(f"npm did not install axe-core: {done.stderr.strip()[-300:]}")
     return script.read_text("utf-8")

@@ -21,7 +21,9 @@ class Office:
         return caller(self.ready, name)
 
 
-def announcement(agent: str, version: str, environment: str, *, days_ago: float = 0.5, **more: object) -> dict[str, Any]:
+def announcement(
+    agent: str, version: str, environment: str, *, days_ago: float = 0.5, **more: object
+) -> dict[str, Any]:
     moment = (datetime.now(UTC) - timedelta(days=days_ago)).isoformat()
     identifier = f"{agent}-{version}-{environment}"
     return {**deployment_event(identifier, agent, environment, version=version, deployed_at=moment, **more)}
@@ -36,12 +38,12 @@ async def furnish(ready: dict[str, Any]) -> Office:
     await _facts(admin)
     promotions = {"rule": rule["id"]}
     for name, agent, version in (
-        ("waiting", "invoice-reader", "2.4.0"), ("unmet", "refund-bot", "5.0.0"), ("rejected", "claims-triage", "1.2.0"),
-        ("voted", "support-router", "3.1.0"),
+        ("waiting", "invoice-reader", "2.4.0"), ("unmet", "refund-bot", "5.0.0"),
+        ("rejected", "claims-triage", "1.2.0"), ("voted", "support-router", "3.1.0"),
     ):  # fmt: skip
         promotions[name] = await ask(requester, f"{agent}-{version}-staging", agent, "production")
-    for name, reason in (("waiting", "awaiting_approval"), ("voted", "awaiting_approval"), ("unmet", "conditions_unmet")):
-        await requester.until(f"/promotions/{promotions[name]}", status_reason=reason)
+    for name in ("waiting", "voted", "unmet"):
+        await requester.until(f"/promotions/{promotions[name]}", status_reason="awaiting_approval")
     await approver.post(f"/promotions/{promotions['voted']}/approve", {})
     await approver.post(f"/promotions/{promotions['rejected']}/reject", {"reason": "The evaluation set is from March"})
     promotions["done"] = await ask(requester, "contract-summarizer-0.9.0-development", "contract-summarizer", "staging")
@@ -71,7 +73,9 @@ async def _deployments(admin: Caller) -> None:
     ]
     for event in events:
         await admin.post("/events", event, {"Content-Type": "application/cloudevents+json"})
-    await asyncio.gather(*(admin.until(f"/deployments/{event['data']['deployment_id']}", status="active") for event in events))
+    await asyncio.gather(
+        *(admin.until(f"/deployments/{event['data']['deployment_id']}", status="active") for event in events)
+    )
 
 
 async def _facts(admin: Caller) -> None:

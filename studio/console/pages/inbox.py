@@ -12,7 +12,6 @@ from studio.console.forms import read_form
 from studio.console.pages.explaining import explanation_of
 from studio.console.pages.routes import page_routes
 from studio.console.views import inbox
-from studio.console.views.explanation import Check, evaluated, leaves
 from studio.console.views.words import counted
 from studio.console.visits import Visit, Visiting
 from studio.problems import ApiError
@@ -44,12 +43,18 @@ async def show(visit: Visiting) -> Response:
 
 async def _requests(visit: Visit, promotions: list[Any]) -> list[inbox.Request]:
     agents = sorted({promotion["agent_id"] for promotion in promotions})
-    slots, *checks = await asyncio.gather(
-        _slots(visit, agents), *(checks_of(visit, promotion["id"]) for promotion in promotions)
+    slots, *explanations = await asyncio.gather(
+        _slots(visit, agents), *(explanation_of(visit, promotion["id"]) for promotion in promotions)
     )
     return [
-        inbox.request(visit.principal, promotion, slots=slots.get(promotion["agent_id"], []), checks=shown)
-        for promotion, shown in zip(promotions, checks, strict=True)
+        inbox.request(
+            visit.principal,
+            promotion,
+            slots=slots.get(promotion["agent_id"], []),
+            explanation=explanation,
+            now=visit.now,
+        )
+        for promotion, explanation in zip(promotions, explanations, strict=True)
     ]
 
 
@@ -58,12 +63,6 @@ async def _slots(visit: Visit, agents: list[str]) -> dict[str, Any]:
         return {}
     page = await visit.api.get("/board", {"agent_id": agents, "limit": len(agents)})
     return {agent["agent_id"]: agent["slots"] for agent in page["items"]}
-
-
-async def checks_of(visit: Visit, promotion_id: str) -> list[Check]:
-    """Give the conditions of a promotion, one line each."""
-    explanation = await explanation_of(visit, promotion_id)
-    return [leaf for rule in evaluated(explanation) for leaf in leaves(rule["tree"], visit.now)]
 
 
 @routes.post("/inbox/{decision}")

@@ -13,7 +13,7 @@ from studio.console.pages.routes import page_routes
 from studio.console.security import local_path
 from studio.console.views import inbox, permissions
 from studio.console.views.commands import told
-from studio.console.views.explanation import evaluated, tree
+from studio.console.views.explanation import conditions_unmet, evaluated, tree
 from studio.console.views.timeline import moments
 from studio.console.visits import Visiting
 from studio.problems import ApiError
@@ -60,6 +60,7 @@ async def show(visit: Visiting, promotion_id: str) -> Response:
         votes=inbox.votes(promotion),
         trees=[(rule, [tree(rule["tree"], visit.now)]) for rule in evaluated(explanation)],
         explanation=explanation,
+        conditions_unmet=conditions_unmet(explanation),
         timeline=moments(history["items"]),
         why_not={
             "approve": permissions.why_not_approve(principal, promotion),

@@ -41,6 +41,12 @@ def evaluated(explanation: Json) -> list[Json]:
     return [rule for rule in evaluation["rules"] if rule.get("tree")]
 
 
+def conditions_unmet(explanation: Json) -> bool:
+    """Tell whether the conditions, as they are known, stand in the way."""
+    evaluation = explanation["now"] or explanation["decided"]
+    return evaluation is not None and evaluation["conditions"] in {"false", "unknown"}
+
+
 def tree(node: Json, now: datetime) -> Check:
     """Give one node of an explanation with everything below it."""
     sign, tone, word = _MARKS[node["result"]]

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from services.platform.identity import Principal
-from studio.console.views.explanation import Check
+from studio.console.views.explanation import Check, conditions_unmet, evaluated, leaves
 from studio.console.views.permissions import why_not_approve, why_not_reject
 from studio.console.views.words import approvers, counted
 
@@ -31,15 +32,17 @@ class Request:
         return self.why_not_approve is None
 
 
-def request(principal: Principal, promotion: Json, *, slots: Sequence[Json], checks: Sequence[Check]) -> Request:
+def request(
+    principal: Principal, promotion: Json, *, slots: Sequence[Json], explanation: Json, now: datetime
+) -> Request:
     """Put together what one promotion shows; ``slots`` are those of its agent on the board."""
     return Request(
         promotion=promotion,
         replaced=replaced(promotion, slots),
         rules=rules(promotion),
         votes=votes(promotion),
-        checks=checks,
-        conditions_unmet=promotion["status_reason"] == "conditions_unmet",
+        checks=[leaf for rule in evaluated(explanation) for leaf in leaves(rule["tree"], now)],
+        conditions_unmet=conditions_unmet(explanation),
         why_not_approve=why_not_approve(principal, promotion),
         why_not_reject=why_not_reject(principal, promotion),
     )

@@ -13,6 +13,7 @@ from studio.console.views.json_lines import line_of, lines_of
 Json = Mapping[str, Any]
 
 _SECONDS_A_DAY = 86400
+_LARGEST = 1_000_000
 _AT_LINE = re.compile(r"line (\d+)")
 _CONDITIONS = "/conditions"
 
@@ -140,10 +141,13 @@ def placed(problem: Json, form: RuleForm) -> Findings:
 
 def _number(text: str, name: str, wrong: dict[str, str]) -> float:
     try:
-        return int(text) if name == "required_approvers" else min(float(text), 1e6)
+        number = int(text) if name == "required_approvers" else float(text)
+        if abs(number) <= _LARGEST:
+            return number
     except ValueError:
-        wrong[name] = f"{text[:40]!r} is not a number"
-        return 0
+        pass
+    wrong[name] = f"{text[:40]!r} is not a number that can be meant"
+    return 0
 
 
 def _conditions(text: str) -> tuple[Any, dict[int, str]]:

@@ -100,7 +100,10 @@ def leaf(field: str, result: str, **more: object) -> dict[str, Any]:
 
 def explanation(*children: dict[str, Any], result: str = "true") -> dict[str, Any]:
     tree = {"path": "", "kind": "all", "result": result, "children": list(children)}
-    return {"summary": "all conditions hold", "rules": [{"rule_name": "Into production", "tree": tree}]}
+    evaluation = {"conditions": result, "summary": "", "rules": [{"rule_name": "Into production", "tree": tree}]}
+    return {
+        "summary": "", "now": evaluation, "decided": None, "ways": [], "rules_changed": [], "execution": None,
+    }  # fmt: skip
 
 
 def entry(**more: object) -> dict[str, Any]:
