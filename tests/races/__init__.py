@@ -1,0 +1,1 @@
+"""Commands that meet at one promotion, in real PostgreSQL, many at once."""
