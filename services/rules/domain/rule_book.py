@@ -40,9 +40,10 @@ class RuleBook:
                 if rule.valid_to is None and acts(rule)
             )
         everyone = [each for acting in self._acting.values() for each in acting]
-        # The fields whose facts concern a rule that acts.
-        self.fields = frozenset(field for each in everyone for field in each.fields)
-        self.compares = any(each.baselines for each in everyone)
+        compared = frozenset(field for versions in self._by_hop.values() for field in _compared(versions))
+        # The fields whose facts concern a rule that acts, or one that compares a deployment with another.
+        self.fields = frozenset(field for each in everyone for field in each.fields) | compared
+        self.compares = bool(compared)
 
     def in_force(self, hop: Hop, at: datetime, status: RuleStatus = RuleStatus.ACTIVE) -> tuple[Rule, ...]:
         """Give the rules of a hop that were in force at that instant."""
@@ -61,6 +62,9 @@ class RuleBook:
         return next((rule for rule in versions if rule.id == rule_id and rule.valid_to is None), None)
 
 
+Books = Mapping[str, RuleBook]
+
+
 def acts(rule: Rule) -> bool:
     """Tell whether a rule is evaluated whenever something happens: it promotes by itself, or it is a shadow."""
     by_itself = rule.status is RuleStatus.ACTIVE and rule.auto_promote
@@ -73,4 +77,6 @@ def _acting(rule: Rule) -> Acting:
     return Acting(rule, conditions.fields, conditions.baselines)
 
 
-Books = Mapping[str, RuleBook]
+def _compared(versions: Iterable[Rule]) -> frozenset[str]:
+    current = (compiled(rule) for rule in versions if rule.valid_to is None and rule.status is not RuleStatus.DISABLED)
+    return frozenset(field for each in current if each is not None and each.baselines for field in each.fields)

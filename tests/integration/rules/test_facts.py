@@ -207,7 +207,7 @@ async def test_facts_of_the_deployment_that_runs_in_the_target_are_compared(worl
     assert only(await world.evaluations()).conditions == "unknown"
 
     await world.observe(measured("dep-old", at=world.now, p95_latency_ms=100))
-    world.after(seconds=60)
+    await world.look()
     await world.look()
 
     assert only(await world.evaluations()).conditions == "true"
