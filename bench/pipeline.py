@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> None:
 
 async def _measure(stack: LocalStack, options: argparse.Namespace) -> dict[str, Any]:
     publisher = Publisher(lambda: str(stack.ready["kafka"]), service="bench", timeout_seconds=30)
-    database = await asyncpg.connect(stack.ready["postgres"])
+    database = await asyncpg.connect(stack.ready["postgres"], server_settings={"app.organizations": "*"})
     names = [f"{number:06d}" for number in range(options.promotions)]
     await _announce(publisher, database, names)
     cpu_before = stack.cpu_seconds()

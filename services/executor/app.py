@@ -26,6 +26,7 @@ def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
         role=role_of(NAME),
         application_name=NAME,
         pool_size=settings.database_pool_size,
+        every_organization=True,
     )
     client = GatewayClient(
         timeout_seconds=settings.gateway_timeout_seconds,

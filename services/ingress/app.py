@@ -65,7 +65,8 @@ def build_app(settings: Settings, clock: Clock = utc_now, *, answer_seconds: flo
     """Give the application; its lifespan holds connections and background tasks."""
     sides = {name: _side(settings, name) for name in (*_ROUTERS, NAME)}
     url = settings.database_url.get_secret_value()
-    identities = _database(settings, "platform")
+    # Whose a key is has to be known before its organization is.
+    identities = _database(settings, "platform", every_organization=True)
     feeds = Feeds(sides[NAME].database, url)
     relay = Relay(
         url,
@@ -158,13 +159,14 @@ def _answer_options(app: FastAPI) -> None:
         return answer
 
 
-def _database(settings: Settings, schema: str) -> Database:
+def _database(settings: Settings, schema: str, *, every_organization: bool = False) -> Database:
     return Database(
         settings.database_url.get_secret_value(),
         role=role_of(schema),
         application_name=f"{NAME}-{schema}",
         pool_size=settings.database_pool_size,
         command_timeout_seconds=STATEMENT_SECONDS,
+        every_organization=every_organization,
     )
 
 

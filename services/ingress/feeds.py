@@ -142,12 +142,12 @@ class Feeds:
                 feed.add(frame)
 
     async def _newest(self, organization_id: str) -> int:
-        async with self._database.begin() as connection:
+        async with self._database.begin(organizations=(organization_id,)) as connection:
             result = await connection.execute(_NEWEST, {"organization_id": organization_id})
             return int(result.scalar_one())
 
     async def _newer(self, positions: dict[str, int]) -> Sequence[tuple[str, Frame]]:
-        async with self._database.begin() as connection:
+        async with self._database.begin(organizations=positions) as connection:
             rows = await connection.execute(
                 _NEWER, {"organizations": list(positions), "positions": list(positions.values())}
             )

@@ -18,6 +18,7 @@ def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
         role=role_of(NAME),
         application_name=NAME,
         pool_size=settings.database_pool_size,
+        every_organization=True,
     )
     return Service(
         NAME, settings=settings, subscriptions=SUBSCRIPTIONS, database=database, outbox=Outbox(NAME), clock=clock

@@ -3,12 +3,16 @@
 It holds no statement of any service.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from services.platform.row_security import EVERY, SETTING, setting_of
 
 # SQLSTATE classes in which the server, not the statement, is the trouble.
 _OUTAGE_CLASSES = frozenset({"08", "53", "57", "58", "XX", "F0"})
@@ -16,6 +20,14 @@ _READ_ONLY = "25006"
 _CONFLICTS = frozenset({"40001", "40P01", "55P03"})
 # Data and integrity errors: the same statement with the same values fails again.
 _PERMANENT_CLASSES = frozenset({"22", "23"})
+
+_SEE = text(f"SELECT set_config('{SETTING}', :organizations, true)")
+_served: ContextVar[Collection[str] | None] = ContextVar("organizations that the request may see", default=None)
+
+
+def serve(organization_id: str) -> None:
+    """Let the transactions of the request that runs in this context see ``organization_id`` alone."""
+    _served.set((organization_id,))
 
 
 class DatabaseUnavailable(Exception):
@@ -26,7 +38,9 @@ class Database:
     """A pool of connections that act as one role.
 
     ``url`` is a ``postgresql://`` URL of a user who may take on ``role``; ``command_timeout_seconds`` bounds every
-    statement, so that a server that hangs is an error and not a wait.
+    statement, so that a server that hangs is an error and not a wait. A transaction sees the rows of the
+    organizations that it is opened for, else of the request that is served; with ``every_organization``, for what a
+    service does by itself, it sees all unless it is opened for some.
     """
 
     def __init__(
@@ -37,6 +51,7 @@ class Database:
         application_name: str,
         pool_size: int = 8,
         command_timeout_seconds: float = 30.0,
+        every_organization: bool = False,
     ) -> None:
         server_settings = {
             "application_name": application_name,
@@ -47,6 +62,9 @@ class Database:
         }
         if role is not None:
             server_settings["role"] = role
+        self._every_organization = every_organization
+        if every_organization:
+            server_settings[SETTING] = EVERY
         self._engine = create_async_engine(
             driver_url(url),
             pool_size=pool_size,
@@ -60,13 +78,18 @@ class Database:
         )
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncConnection]:
-        """Open a transaction; commit at the end, roll back on an exception.
+    async def begin(self, *, organizations: Collection[str] | None = None) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that sees ``organizations``; commit at the end, roll back on an exception.
 
         Raises DatabaseUnavailable instead of an error that means that the server is away.
         """
         try:
             async with self._engine.begin() as connection:
+                seen = organizations
+                if seen is None and not self._every_organization:
+                    seen = _served.get()
+                if seen is not None:
+                    await connection.execute(_SEE, {"organizations": setting_of(seen)})
                 yield connection
         except Exception as error:
             if is_outage(error):

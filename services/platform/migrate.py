@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from services.platform.database import driver_url
+from services.platform.row_security import VIEW_ROLE, secure
 
 SERVICES = Path(__file__).parent.parent
 FIRST = "platform"
@@ -74,8 +75,10 @@ async def require_current(url: str, schema: str) -> None:
 
 def _migrate_all(connection: Connection) -> None:
     names = schemas()
-    for role in (READER_ROLE, *(role_of(name) for name in names)):
+    for role in (READER_ROLE, VIEW_ROLE, *(role_of(name) for name in names)):
         _ensure_role(connection, role)
+    # Only a member of a role may give it something to own.
+    connection.execute(text(f"GRANT {VIEW_ROLE} TO CURRENT_USER"))
     for name in names:
         connection.execute(text(f"GRANT {READER_ROLE} TO {role_of(name)}"))
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {name}"))
@@ -85,6 +88,7 @@ def _migrate_all(connection: Connection) -> None:
         config.attributes["connection"] = connection
         config.attributes["schema"] = name
         command.upgrade(config, "head")
+        secure(connection, name)
         connection.execute(text(f"GRANT SELECT ON {name}.alembic_version TO {READER_ROLE}"))
         connection.commit()
 

@@ -26,6 +26,7 @@ def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
         role=role_of(SCHEMA),
         application_name=f"promotion-{SCHEMA}",
         pool_size=settings.database_pool_size,
+        every_organization=True,
     )
     outbox = Outbox(SCHEMA)
     redrive_after = timedelta(seconds=settings.redrive_after_seconds)

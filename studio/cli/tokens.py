@@ -130,7 +130,9 @@ async def _connection() -> "AsyncIterator[AsyncConnection]":
     url = os.environ.get("DATABASE_URL", "")
     if not url:
         raise UsageError("DATABASE_URL is not set; set it to the database's address: postgresql://…")
-    database = Database(url, role=role_of("platform"), application_name="promotion-token", pool_size=1)
+    database = Database(
+        url, role=role_of("platform"), application_name="promotion-token", pool_size=1, every_organization=True
+    )
     try:
         async with database.begin() as connection:
             yield connection

@@ -50,7 +50,9 @@ async def ensure_identities(url: str, *, file: Path, pepper: str, clock: Clock) 
 
     A key is in the file before it is in the database for good, so that a crash leaves at worst one unused.
     """
-    database = Database(url, role=role_of("platform"), application_name="local-identities", pool_size=2)
+    database = Database(
+        url, role=role_of("platform"), application_name="local-identities", pool_size=2, every_organization=True
+    )
     try:
         kept = _read(file)
         ring = KeyRing(database, pepper, clock)

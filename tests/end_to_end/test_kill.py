@@ -38,7 +38,7 @@ async def published(stack: RunningStack, records: list[Any]) -> None:
 
 
 async def count(stack: RunningStack, query: str, wanted: int, *, seconds: float = 90) -> None:
-    database = await asyncpg.connect(stack.ready["postgres"])
+    database = await asyncpg.connect(stack.ready["postgres"], server_settings={"app.organizations": "*"})
     try:
         async with asyncio.timeout(seconds):
             while (seen := await database.fetchval(query)) != wanted:

@@ -10,6 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from schemas.text import IDENTIFIER
 from schemas.vocabulary import Role
 from services.platform.credentials import Credentials, Unauthenticated
+from services.platform.database import serve
 from services.platform.http.limits import Limits
 from services.platform.http.problems import Problem, unavailable
 from services.platform.identity import Principal
@@ -44,6 +45,7 @@ def requires(*roles: Role, somewhere: bool = False) -> Authenticate:
         limits: Limits | None = getattr(request.app.state, "limits", None)
         if limits is not None:
             limits.check(caller, request.scope)
+        serve(caller.organization_id)
         if on_behalf_of is not None:
             caller = _delegated(caller, on_behalf_of)
         if not (caller.may_somewhere(*roles) if somewhere else caller.may(*roles)):

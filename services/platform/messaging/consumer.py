@@ -139,7 +139,8 @@ class BatchProcessor:
 
     async def _in_one_transaction(self, received: Sequence[_Received], letters: Sequence[DeadLetter]) -> None:
         now = self._clock()
-        async with self._database.begin() as connection:
+        organizations = {item.event.data.organization_id for item in received}
+        async with self._database.begin(organizations=organizations) as connection:
             if received:
                 await self._subscription.apply(connection, [item.event for item in received], now)
             parked = await park(connection, letters, now=now)

@@ -151,7 +151,7 @@ async def _command(
         return await commanding.command(work, key, lambda promotion: decide(promotion, work))
 
     try:
-        promotion = await transactions.run(run)
+        promotion = await transactions.run(run, organizations=(caller.organization_id,))
     except TooLate as late:
         raise _conflict("too_late", late, late.promotion) from None
     except NotApproved as early:

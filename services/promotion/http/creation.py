@@ -37,7 +37,7 @@ def add_routes(routes: APIRouter, transactions: Transactions, watch: Watch) -> N
         async def create(work: Work) -> Sequence[Outcome]:
             return await creation.create(work, creations)
 
-        return await transactions.run(create)
+        return await transactions.run(create, organizations={one.organization_id for one in creations})
 
     coalescer = Coalescer(create_together)
 

@@ -1,6 +1,6 @@
 """Transactions of the HTTP side: run again after a collision, the relay woken after the commit."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -25,18 +25,18 @@ class Transactions:
     clock: Clock
     redrive_after: timedelta
 
-    async def run(self, do: Callable[[Work], Awaitable[ResultT]]) -> ResultT:
-        """Run ``do`` and commit; it is run again, whole, when it collided with another transaction."""
+    async def run(self, do: Callable[[Work], Awaitable[ResultT]], *, organizations: Collection[str]) -> ResultT:
+        """Run ``do``, which sees ``organizations``, and commit; it is run again, whole, when it collided."""
         for _ in range(ATTEMPTS - 1):
             try:
-                return await self._run_once(do)
+                return await self._run_once(do, organizations)
             except Exception as error:
                 if not (is_conflict(error) or isinstance(error, Overtaken)):
                     raise
-        return await self._run_once(do)
+        return await self._run_once(do, organizations)
 
-    async def _run_once(self, do: Callable[[Work], Awaitable[ResultT]]) -> ResultT:
-        async with self.database.begin() as connection:
+    async def _run_once(self, do: Callable[[Work], Awaitable[ResultT]], organizations: Collection[str]) -> ResultT:
+        async with self.database.begin(organizations=organizations) as connection:
             result = await do(Work(connection, self.outbox, self.redrive_after, self.clock()))
         self.wake()
         return result

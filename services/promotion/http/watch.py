@@ -66,7 +66,7 @@ class Watch:
 
     async def _look_once(self) -> None:
         keys = list(self._waiting)
-        async with self.database.begin() as connection:
+        async with self.database.begin(organizations={key.organization_id for key in keys}) as connection:
             found = await store.load(connection, keys, lock=False)
         for key, promotion in found.items():
             for done, answer in self._waiting.get(key, ()):

@@ -140,7 +140,9 @@ class Executor:
 
     def __init__(self, dsn: str, clock: MovableClock, *, timeout_seconds: float = GATEWAY_TIMEOUT_SECONDS) -> None:
         self.clock = clock
-        self.database = Database(dsn, role="promotion_executor", application_name="executor test", pool_size=4)
+        self.database = Database(
+            dsn, role="promotion_executor", application_name="executor test", pool_size=4, every_organization=True
+        )
         self.outbox = Outbox("executor")
         self.client = GatewayClient(timeout_seconds=timeout_seconds, vault=VAULT, allowed=[ip_network("127.0.0.0/8")])
         shared: dict[str, Any] = {

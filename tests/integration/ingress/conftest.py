@@ -86,7 +86,7 @@ class Door:
             return Answer(answer.status, answer.headers, content)
 
     async def execute(self, statement: str, *values: Any) -> list[Any]:
-        connection = await asyncpg.connect(self.database_url)
+        connection = await asyncpg.connect(self.database_url, server_settings={"app.organizations": "*"})
         try:
             return list(await connection.fetch(statement, *values))
         finally:
@@ -130,7 +130,7 @@ async def _serving(settings: Settings, database: str, *, answer_seconds: float) 
         while not (await ingress.readiness()).ready:
             assert not running.done(), running.result()
             await asyncio.sleep(0.01)
-    platform = Database(database, role="promotion_platform", application_name="test")
+    platform = Database(database, role="promotion_platform", application_name="test", every_organization=True)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
         yield Door(f"http://127.0.0.1:{ingress.port}", database, ingress, session, platform)
     await platform.close()

@@ -38,7 +38,7 @@ async def announce(door: Door, *announced: dict[str, Any], source: str = "/ci") 
                 data=data,
             )
         )
-    database = Database(door.database_url, role="promotion_inventory", application_name="test")
+    database = Database(door.database_url, role="promotion_inventory", application_name="test", every_organization=True)
     async with database.begin() as connection:
         await apply(connection, events, NOON + timedelta(days=1))
     await database.close()

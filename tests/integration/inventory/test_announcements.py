@@ -45,7 +45,7 @@ def completed(deployment_id: str, minute: int, *, source: str = "/ci", **fields:
 
 @pytest.fixture
 async def inventory(database: str) -> AsyncIterator[Database]:
-    pool = Database(database, role="promotion_inventory", application_name="test")
+    pool = Database(database, role="promotion_inventory", application_name="test", every_organization=True)
     yield pool
     await pool.close()
 
@@ -56,7 +56,7 @@ async def take(inventory: Database, events: Sequence[Event]) -> None:
 
 
 async def shown(database: str, columns: str = "deployment_id, status") -> list[tuple[Any, ...]]:
-    connection = await asyncpg.connect(database)
+    connection = await asyncpg.connect(database, server_settings={"app.organizations": "*"})
     try:
         rows = await connection.fetch(
             f"SELECT {columns} FROM inventory.published_deployment ORDER BY organization_id, gateway_id, deployment_id"

@@ -91,7 +91,9 @@ async def announce(house: House, deployment: str, **changes: object) -> None:
         "promotion_id": None,
     } | changes
     event = completion(uuid4(), source="/ci/acme", **values)
-    inventory = Database(house.dsn, role=role_of("inventory"), application_name="test inventory", pool_size=1)
+    inventory = Database(
+        house.dsn, role=role_of("inventory"), application_name="test inventory", pool_size=1, every_organization=True
+    )
     async with inventory.begin() as connection:
         await inventory_consumer.apply(connection, [event], house.now)
     await inventory.close()
@@ -111,7 +113,9 @@ async def register(house: House, gateway: str, environment: str, *, default: boo
 
 @contextlib.asynccontextmanager
 async def serve(house: House) -> AsyncIterator[Api]:
-    platform = Database(house.dsn, role=role_of("platform"), application_name="test keys", pool_size=2)
+    platform = Database(
+        house.dsn, role=role_of("platform"), application_name="test keys", pool_size=2, every_organization=True
+    )
     settings = _settings(house.dsn)
     app = FastAPI()
     app.state.credentials = Credentials(KeyRing(platform, PEPPER, house.clock))

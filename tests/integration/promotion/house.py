@@ -30,7 +30,9 @@ ORGANIZATION = "acme"
 class House:
     def __init__(self, dsn: str) -> None:
         self.dsn = dsn
-        self.database = Database(dsn, role=role_of("promotion"), application_name="test", pool_size=16)
+        self.database = Database(
+            dsn, role=role_of("promotion"), application_name="test", pool_size=16, every_organization=True
+        )
         self.owner = Database(dsn, role=None, application_name="test owner", pool_size=2)
         self.outbox = Outbox("promotion")
         self.now = START

@@ -21,6 +21,8 @@ from tests.integration.promotion.house import ORGANIZATION, REDRIVE_AFTER, START
 
 PROMOTIONS = 60
 
+ORGANIZATIONS = [f"org-{number}" for number in range(3)]
+
 
 def transactions(house: House, database: Database) -> Transactions:
     return Transactions(database, house.outbox, lambda: None, house.clock, REDRIVE_AFTER)
@@ -31,7 +33,7 @@ async def give(runs: Transactions, identifier: UUID, decide: Decide) -> str:
         return await command(work, Key(ORGANIZATION, identifier), decide)
 
     try:
-        await runs.run(run)
+        await runs.run(run, organizations=[ORGANIZATION])
     except (TooLate, NotApproved):
         return "refused"
     return "accepted"
@@ -56,7 +58,9 @@ def decisions(house: House) -> dict[str, Decide]:
 async def test_racing_commands_leave_one_decision_and_execute_only_what_was_approved(house: House) -> None:
     identifiers = [uuid4() for _ in range(PROMOTIONS)]
     await house.evaluate(*(evaluation(i, requires_approval=True, required_approvers=2) for i in identifiers))
-    elsewhere = Database(house.dsn, role=role_of("promotion"), application_name="elsewhere", pool_size=8)
+    elsewhere = Database(
+        house.dsn, role=role_of("promotion"), application_name="elsewhere", pool_size=8, every_organization=True
+    )
     runs = [transactions(house, house.database), transactions(house, elsewhere)]
     given = [(identifier, name) for identifier in identifiers for name in decisions(house)]
     random.Random(7).shuffle(given)
@@ -105,12 +109,12 @@ async def test_batches_in_any_order_at_once_end_like_one_after_the_other(house: 
         for _ in range(4):
             batch = order.sample(events, 30) if seed % 2 else order.sample(ends, 30)
             apply = house.applying_evaluations(batch) if seed % 2 else house.applying_completions(batch)
-            await runs.run(apply)
+            await runs.run(apply, organizations=ORGANIZATIONS)
 
     await asyncio.gather(*(consumer(seed) for seed in range(8)))
     for _ in range(len(placed)):
-        await runs.run(house.applying_evaluations(events))
-        await runs.run(house.applying_completions(ends))
+        await runs.run(house.applying_evaluations(events), organizations=ORGANIZATIONS)
+        await runs.run(house.applying_completions(ends), organizations=ORGANIZATIONS)
 
     told = await house.told(topics.PROMOTION_APPROVED)
     assert len({event.id for event in told}) == len(told)
