@@ -152,6 +152,9 @@ async def _answer(handler: Callable[[Request], Coroutine[Any, Any, Response]], r
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         if request.method not in SAFE_METHODS or request.headers.get("sec-fetch-mode", "navigate") != "navigate":
             return _trouble(401, "You are not signed in any more. Sign in and try again.")
+        if request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
+            # A strict cookie does not come along from elsewhere; from this page it does.
+            return HTMLResponse(render("arrival.html", target=target))
         return RedirectResponse("/sign-in" if target == "/" else f"/sign-in?next={quote(target)}", 303)
     except ApiError as error:
         return _trouble(error.status, str(error))

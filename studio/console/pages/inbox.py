@@ -30,7 +30,9 @@ async def show(visit: Visiting) -> Response:
         *(visit.api.get("/promotions", {"status_reason": reason, "limit": SHOWN}) for reason in _WAITING)
     )
     to_approve, unmet, to_execute = (page["items"] for page in pages)
-    found = [*to_approve, *(promotion for promotion in unmet if promotion["status"] == "pending")]
+    pending = [*to_approve, *(promotion for promotion in unmet if promotion["status"] == "pending")]
+    # Who has waited longest stands first.
+    found = sorted(pending, key=lambda promotion: str(promotion["created_at"]))
     requests = await _requests(visit, found)
     return await visit.page(
         "inbox.html",

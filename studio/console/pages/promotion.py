@@ -1,6 +1,7 @@
 """Promotions: the list, one with its whole story, and the commands on it."""
 
 import asyncio
+from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import Request, Response
@@ -68,6 +69,7 @@ async def show(visit: Visiting, promotion_id: str) -> Response:
             "cancel": permissions.why_not_cancel(principal, promotion),
             "execute": permissions.why_not_execute(principal, promotion),
         },
+        offered=_offered(promotion),
     )
 
 
@@ -83,6 +85,12 @@ async def act(visit: Visiting, request: Request, promotion_id: str, command: str
     except ApiError as error:
         return visit.go(back, str(error), "trouble")
     return visit.go(back, told(command, promotion))
+
+
+def _offered(promotion: dict[str, Any]) -> list[str]:
+    if promotion["status"] == "pending":
+        return ["approve", "reject", "cancel"]
+    return ["execute", "cancel"] if promotion["status_reason"] == "awaiting_execute" else ["cancel"]
 
 
 def _body(command: str, form: Form) -> dict[str, object]:
