@@ -7,6 +7,9 @@ from typing import TextIO
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
+from services.platform.last_trouble import remember
+from services.platform.redaction import redact_event, redacted_text
+
 CONSUMED = Counter("promotion_records_consumed", "Records handled", ["service", "topic"])
 PARKED = Counter("promotion_records_parked", "Records parked as dead letters", ["service", "topic", "reason"])
 RETRIED = Counter("promotion_batches_retried", "Batches that failed and are tried again", ["service", "topic"])
@@ -15,10 +18,20 @@ OUTBOX_ROWS = Gauge("promotion_outbox_rows", "Rows in the last batch of the rela
 BATCH_SECONDS = Histogram("promotion_batch_seconds", "Time to handle one batch", ["service", "topic"])
 
 
+class _Redacting(logging.Formatter):
+    """Formats what libraries log, without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write the line."""
+        return redacted_text(super().format(record))
+
+
 def configure_logging(*, level: str, style: str, stream: TextIO | None = None) -> None:
     """Send log lines of at least ``level`` to ``stream``, by default stderr, as ``json`` or as ``text``."""
     stream = stream or sys.stderr
-    logging.basicConfig(level=logging.WARNING, stream=stream, format="%(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, stream=stream)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_Redacting("%(levelname)s %(name)s %(message)s"))
     renderer: structlog.types.Processor = (
         structlog.processors.JSONRenderer() if style == "json" else structlog.dev.ConsoleRenderer(colors=False)
     )
@@ -26,8 +39,10 @@ def configure_logging(*, level: str, style: str, stream: TextIO | None = None) -
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
+            remember,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            redact_event,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
