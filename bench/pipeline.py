@@ -19,7 +19,7 @@ from studio.gateway.records import EffectApplied, read_log
 from studio.gateway.state import Created
 
 BATCH = 500
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.05
 QUIET_SECONDS = 120.0
 STATISTICS = """
     SELECT count(*) AS completed, min(created_at) AS first, max(completed_at) AS last,
@@ -95,7 +95,7 @@ async def _request(
             await publisher.publish([request(name) for name in names[asked : asked + batch]])
             asked += batch
         else:
-            await asyncio.sleep(POLL_SECONDS / 4)
+            await asyncio.sleep(POLL_SECONDS if options.rate is None else POLL_SECONDS / 5)
     await _until(database, query, len(names))
 
 
