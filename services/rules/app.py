@@ -38,21 +38,23 @@ def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
         trigger=Trigger(outbox=outbox),
         clock=clock,
         hold_seconds=settings.hold_seconds,
+        settled=lambda: service.wake_relay(),
     )
     early = EarlyEvents(database=database, intake=intake, clock=clock)
     retention = Retention(database=database, clock=clock)
     confirmation = Confirmation(database=database, outbox=outbox, clock=clock)
-    return Service(
+    service = Service(
         SCHEMA,
         settings=settings,
         subscriptions=subscriptions(desk, intake),
         loops=[
             Loop("rules lookout", lookout.step),
-            Loop("rules confirmation", confirmation.step),
-            Loop("rules early events", early.step),
-            Loop("rules retention", retention.step),
+            Loop("rules confirmation", confirmation.step, after_batches=False),
+            Loop("rules early events", early.step, after_batches=False),
+            Loop("rules retention", retention.step, after_batches=False),
         ],
         database=database,
         outbox=outbox,
         clock=clock,
     )
+    return service

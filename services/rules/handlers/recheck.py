@@ -1,6 +1,6 @@
 """Looks at deployments of which something changed: requests that wait for them, and rules that act by themselves."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -62,7 +62,10 @@ class Scene:
 
 
 class Lookout:
-    """The loop that carries out rechecks and wakes by the clock; several may run at once."""
+    """The loop that carries out rechecks and wakes by the clock; several may run at once.
+
+    ``settled`` is called after each transaction that may have left something in the outbox.
+    """
 
     def __init__(
         self,
@@ -73,6 +76,7 @@ class Lookout:
         trigger: Trigger,
         clock: Clock,
         hold_seconds: float,
+        settled: Callable[[], None],
     ) -> None:
         self._database = database
         self._desk = desk
@@ -80,6 +84,7 @@ class Lookout:
         self._trigger = trigger
         self._clock = clock
         self._hold_seconds = hold_seconds
+        self._settled = settled
 
     async def step(self) -> float:
         """Look at what is due; tell how long to rest, in seconds."""
@@ -89,6 +94,8 @@ class Lookout:
             if due:
                 await self._look(connection, due, now)
             upcoming = None if len(due) >= BATCH else await next_due(connection)
+        if due:
+            self._settled()
         return 0.0 if len(due) >= BATCH else rest_seconds(upcoming, now)
 
     async def _look(self, connection: AsyncConnection, due: Sequence[Recheck], now: datetime) -> None:

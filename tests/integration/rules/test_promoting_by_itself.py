@@ -121,6 +121,7 @@ def restarted(world: World) -> Lookout:
         trigger=Trigger(outbox=outbox),
         clock=lambda: world.now,
         hold_seconds=300,
+        settled=lambda: None,
     )
 
 
