@@ -40,7 +40,7 @@ const tabs = new BroadcastChannel("changes");
 tabs.onmessage = soon;
 const follow = () => new Promise((over) => {
   const stream = new EventSource("/console/changes");
-  stream.addEventListener("changed", () => { tabs.postMessage(0); soon(); });
+  stream.addEventListener("promotion.changed", () => { tabs.postMessage(0); soon(); });
   stream.onerror = () => { if (stream.readyState === EventSource.CLOSED) setTimeout(over, 5000); };
 });
 const hold = async () => { for (;;) await follow(); };

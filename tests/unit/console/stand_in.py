@@ -1,5 +1,6 @@
 """A stand-in for the API under the console's pages: answers what it is given, notes what it is asked."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -23,6 +24,15 @@ class _Keys:
         return NOW
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What a browser would get."""
+
+    status: int
+    headers: dict[str, list[str]]
+    text: str
+
+
 class StandIn:
     """``answers`` maps a path below /api/v1 to its body, or to (status, body)."""
 
@@ -39,6 +49,36 @@ class StandIn:
         self.app.dependency_overrides[signed_in] = lambda: principal
         self.app.add_api_route("/api/v1/{path:path}", self._answer, methods=["GET", "POST", "PUT", "DELETE"])
         self.app.include_router(console_router())
+
+    async def open(
+        self, path: str, *, method: str = "GET", form: str | None = None, headers: dict[str, str] | None = None
+    ) -> Shown:
+        """Ask for a page as a browser on this very origin does."""
+        sent = {"host": "console.example", "sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate"}
+        if form is not None:
+            sent["content-type"] = "application/x-www-form-urlencoded"
+        sent |= headers or {}
+        plain, _, query = path.partition("?")
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
+            "path": plain, "raw_path": plain.encode(), "query_string": query.encode(), "root_path": "",
+            "headers": [(name.encode(), value.encode()) for name, value in sent.items()], "client": ("127.0.0.1", 1),
+            "server": ("console.example", 80),
+        }  # fmt: skip
+        messages: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": (form or "").encode(), "more_body": False}
+
+        async def send(message: Any) -> None:
+            messages.append(message)
+
+        await self.app(scope, receive, send)
+        got: dict[str, list[str]] = {}
+        for name, value in messages[0]["headers"]:
+            got.setdefault(name.decode(), []).append(value.decode())
+        body = b"".join(message.get("body", b"") for message in messages[1:])
+        return Shown(messages[0]["status"], got, body.decode())
 
     async def _answer(self, path: str, request: Request) -> JSONResponse:
         body = await request.json() if await request.body() else None
