@@ -1,9 +1,9 @@
-"""`python -m bench [WHAT] [options]`: `pipeline` (the default) or `rules`."""
+"""`python -m bench [WHAT] [options]`: `pipeline` (the default), `rules` or `ingest`."""
 
 import importlib
 import sys
 
-SUITES = ("pipeline", "rules")
+SUITES = ("pipeline", "rules", "ingest")
 
 
 def main() -> None:
