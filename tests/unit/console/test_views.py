@@ -49,7 +49,9 @@ def test_the_first_approval_that_is_missing_is_not_one_more() -> None:
 
 
 def test_a_cell_points_to_a_newer_version_upstream() -> None:
-    [shown] = cell(slot("staging", "2.4.0"), slot("production", "2.3.9", live=deployment(version="2.3.9", deployed_at=at(days=3))))
+    [shown] = cell(
+        slot("staging", "2.4.0"), slot("production", "2.3.9", live=deployment(version="2.3.9", deployed_at=at(days=3)))
+    )
 
     assert (shown.newer, shown.newer_in) == ("2.4.0", "staging")
 
