@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.rules.domain.conditions import CompiledConditions, Value, evaluate, next_change
-from services.rules.domain.facts import Fact, Facts, RunEvent
-from services.rules.domain.knowledge import facts_of
+from services.rules.domain.facts import Fact, Facts, RunEvent, summarise_runs
+from services.rules.domain.knowledge import facts_with
 from services.rules.domain.surroundings import Deployment
 
 # Turns of the clock between two facts are followed this often at most; each is a threshold of the rule.
@@ -88,6 +88,7 @@ class _Tape:
         self._fields = fields
         self._values = dict(recording.initial)
         self._next_fact = self._next_run = 0
+        self._tests = summarise_runs(())
         self._targets = [_Tape(each, fields) for each in recording.targets]
         self._previous = None if recording.previous is None else _Tape(recording.previous, fields)
 
@@ -104,10 +105,11 @@ class _Tape:
             path, fact = facts[self._next_fact]
             self._values[path] = fact
             self._next_fact += 1
+        before = self._next_run
         while self._next_run < len(runs) and runs[self._next_run].observed_at <= now:
             self._next_run += 1
+        if self._next_run > before:
+            self._tests = summarise_runs(runs[: self._next_run])
         started = self._recording.started if self._recording.is_active(now) else None
         values = {path: fact for path, fact in self._values.items() if path in self._fields}
-        return facts_of(
-            self._recording.deployment, values, runs[: self._next_run], active_since=started, baselines=baselines
-        )
+        return facts_with(self._recording.deployment, values, self._tests, active_since=started, baselines=baselines)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from services.rules.domain.facts import Fact, Facts, RunEvent, summarise_runs
+from services.rules.domain.facts import Fact, Facts, RunEvent, TestSummary, summarise_runs
 from services.rules.domain.surroundings import Deployment
 
 _INVENTORY = "/inventory"
@@ -18,7 +18,18 @@ def facts_of(
     baselines: Mapping[str, Facts] | None = None,
 ) -> Facts:
     """Give the facts of one deployment from what was ``observed`` of it and its test runs."""
-    tests = summarise_runs(runs)
+    return facts_with(deployment, observed, summarise_runs(runs), active_since=active_since, baselines=baselines)
+
+
+def facts_with(
+    deployment: Deployment | None,
+    observed: Mapping[str, Fact],
+    tests: TestSummary,
+    *,
+    active_since: datetime | None,
+    baselines: Mapping[str, Facts] | None = None,
+) -> Facts:
+    """Give the same where the runs are put together already."""
     values = {**_identity(deployment), **observed, **tests.facts}
     return Facts(values, active_since=active_since, states=tests.states, baselines=baselines or {})
 

@@ -12,6 +12,7 @@ from schemas.vocabulary import PromotionStatus
 from services.platform.database import Database
 from services.platform.http.problems import invalid
 from services.rules.backtest import Recording, first_promotion
+from services.rules.domain.conditions import CompiledConditions
 from services.rules.domain.facts import Fact, RunEvent, parse_duration
 from services.rules.domain.promotion import Promotion
 from services.rules.domain.rule import Rule
@@ -23,8 +24,8 @@ from services.rules.store.promotions import promotions_of_agents
 from services.rules.store.surroundings import load_past_deployments
 
 MOST_DEPLOYMENTS = 200
-MOST_FACTS = 200_000
-MOST_RUNS = 20_000
+MOST_FACTS = 100_000
+MOST_RUNS = 2_000
 
 Key = tuple[str, str]
 
@@ -41,7 +42,7 @@ async def replay_rule(database: Database, rule: Rule, *, since: str, now: dateti
         )
         truncated = len(deployments) > MOST_DEPLOYMENTS
         deployments = deployments[:MOST_DEPLOYMENTS]
-        recordings, cut = await _recordings(connection, rule, deployments, begin)
+        recordings, cut = await _recordings(connection, rule, conditions, deployments, begin)
         promotions = await promotions_of_agents(
             connection, {(each.organization_id, each.agent_id, rule.target_environment) for each in deployments}
         )
@@ -80,12 +81,15 @@ def read_since(text: str, now: datetime) -> datetime:
 
 
 async def _recordings(
-    connection: AsyncConnection, rule: Rule, deployments: Sequence[Deployment], since: datetime
+    connection: AsyncConnection,
+    rule: Rule,
+    conditions: CompiledConditions,
+    deployments: Sequence[Deployment],
+    since: datetime,
 ) -> tuple[list[Recording], bool]:
     """Load the recordings of ``deployments``, and whether there was more than is replayed in one go."""
-    conditions = compiled(rule)
     targets: list[Deployment] = []
-    if conditions is not None and conditions.baselines:
+    if conditions.baselines:
         targets = await load_past_deployments(
             connection, rule.organization_id, rule.target_environment, since=since, limit=MOST_DEPLOYMENTS
         )
@@ -93,7 +97,7 @@ async def _recordings(
     if not keys:
         return [], False
     initial = await load_facts(connection, keys, at=since)
-    facts = await load_fact_history(connection, keys, since=since, limit=MOST_FACTS)
+    facts = await load_fact_history(connection, keys, fields=conditions.fields, since=since, limit=MOST_FACTS)
     runs = await load_all_runs(connection, keys, limit=MOST_RUNS)
     cut = sum(map(len, facts.values())) == MOST_FACTS or sum(map(len, runs.values())) == MOST_RUNS
     running = [_recording(each, initial, facts, runs) for each in targets]

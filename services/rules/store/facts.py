@@ -57,7 +57,7 @@ _LOAD_AT = text(
 _LOAD_HISTORY = text(
     "SELECT f.organization_id, f.deployment_id, f.field, f.value, f.observed_at, f.source, f.event_id "  # noqa: S608
     f"FROM {_KEYS} JOIN rules.fact_history f USING (organization_id, deployment_id) "
-    "WHERE f.observed_at >= :since ORDER BY f.observed_at LIMIT :limit"
+    "WHERE f.observed_at >= :since AND f.field = ANY(cast(:fields AS text[])) ORDER BY f.observed_at LIMIT :limit"
 )
 _RUN_COLUMNS = (
     "r.organization_id, r.deployment_id, r.suite, r.run_id, r.finished, r.observed_at, r.source, r.event_id, "
@@ -146,10 +146,17 @@ async def load_runs(
 
 
 async def load_fact_history(
-    connection: AsyncConnection, keys: Collection[DeploymentKey], *, since: datetime, limit: int
+    connection: AsyncConnection,
+    keys: Collection[DeploymentKey],
+    *,
+    fields: Collection[str],
+    since: datetime,
+    limit: int,
 ) -> dict[DeploymentKey, list[tuple[str, Fact]]]:
-    """Give every kept fact of deployments from ``since`` on, in the order of their times."""
-    rows = await connection.execute(_LOAD_HISTORY, {**_key_arrays(keys), "since": since, "limit": limit})
+    """Give every kept fact of these ``fields`` of deployments from ``since`` on, in the order of their times."""
+    rows = await connection.execute(
+        _LOAD_HISTORY, {**_key_arrays(keys), "fields": sorted(fields), "since": since, "limit": limit}
+    )
     found: dict[DeploymentKey, list[tuple[str, Fact]]] = {key: [] for key in keys}
     for row in rows:
         found[row.organization_id, row.deployment_id].append((row.field, _fact(row)))
