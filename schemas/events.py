@@ -172,6 +172,8 @@ class PromotionChanged(EventData):
     actor: str
     at: AwareDatetime
     target_deployment_id: Identifier | None = None
+    # Whether an administrator approved alone in this very step.
+    break_glass: bool = False
 
 
 DATA_OF_TOPIC: dict[str, type[EventData]] = {

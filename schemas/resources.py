@@ -62,6 +62,12 @@ class Approve(Request):
     approver_id: Identifier | None = None
 
 
+class BreakGlass(Request):
+    """Approve alone, in an emergency."""
+
+    reason: Sentence
+
+
 class Reject(Request):
     """Vote against a promotion: it ends."""
 
@@ -83,6 +89,10 @@ class Vote(Resource):
     override_conditions: bool
     reason: str | None
     voted_at: AwareDatetime
+    # Whether an administrator approved alone.
+    break_glass: bool = False
+    # Whether it counts no more: what it was cast for has changed, or its credential has been revoked.
+    void: bool = False
 
 
 class AppliedRule(Resource):

@@ -14,6 +14,7 @@ CONSUMED = Counter("promotion_records_consumed", "Records handled", ["service", 
 PARKED = Counter("promotion_records_parked", "Records parked as dead letters", ["service", "topic", "reason"])
 RETRIED = Counter("promotion_batches_retried", "Batches that failed and are tried again", ["service", "topic"])
 PUBLISHED = Counter("promotion_records_published", "Records acknowledged by Kafka", ["service", "topic"])
+GLASS_BROKEN = Counter("promotion_glass_broken", "Promotions that an administrator approved alone")
 OUTBOX_ROWS = Gauge("promotion_outbox_rows", "Rows in the last batch of the relay", ["service"])
 BATCH_SECONDS = Histogram("promotion_batch_seconds", "Time to handle one batch", ["service", "topic"])
 

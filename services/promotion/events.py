@@ -41,6 +41,7 @@ def changed(transition: Transition) -> Event:
         actor=cause.actor,
         at=cause.at,
         target_deployment_id=promotion.target_deployment_id,
+        break_glass=bool(cause.evidence.get("break_glass")),
     )
     extensions = {} if cause.event_id is None else {"causationid": cause.event_id}
     return _event(promotion, topics.PROMOTION_CHANGED, promotion.version, data, at=cause.at, extensions=extensions)

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.promotion.domain import chain
-from services.promotion.domain.chain import Entry, Head, Link
+from services.promotion.domain.chain import Break, Entry, Head, Link
 from services.promotion.domain.lifecycle import Transition
 from services.promotion.domain.promotion import Key
 
@@ -56,8 +56,16 @@ _OF_ORGANIZATION = text(
     f"SELECT {_READ}, chain_seq, previous_hash, hash FROM promotion.history "  # noqa: S608
     "WHERE organization_id = :organization AND chain_seq > :after ORDER BY chain_seq LIMIT :limit"
 )
+# The head and the entries after a link as of one instant, so that what is appended meanwhile is no break.
+_FROM_LINK = text(
+    "SELECT c.seq AS head_seq, c.hash AS head_hash, e.* FROM (SELECT) AS one "  # noqa: S608
+    "LEFT JOIN promotion.chain_head AS c ON c.organization_id = :organization LEFT JOIN LATERAL ("
+    f"SELECT {_READ}, chain_seq, previous_hash, hash FROM promotion.history WHERE organization_id = :organization "
+    "AND chain_seq > :after ORDER BY chain_seq LIMIT :limit) AS e ON true ORDER BY e.chain_seq"
+)
 _HEAD = text("SELECT seq, hash FROM promotion.chain_head WHERE organization_id = :organization")
-_VERIFIED_AT_ONCE = 1000
+_HEAD_AT = text("SELECT at FROM promotion.history WHERE organization_id = :organization AND chain_seq = :seq")
+VERIFIED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,15 @@ class Recorded:
 
     entry: Entry
     link: Link
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """How far a history holds; ``complete`` when nothing is left to verify."""
+
+    reached: Head
+    complete: bool
+    broken: Break | None
 
 
 async def append(connection: AsyncConnection, transitions: Sequence[Transition]) -> None:
@@ -177,16 +194,33 @@ async def head(connection: AsyncConnection, organization_id: str) -> Head:
     return Head() if row is None else Head(row.seq, row.hash)
 
 
+async def made_at(connection: AsyncConnection, organization_id: str, seq: int) -> datetime | None:
+    """Give when the entry of a link was made."""
+    at: datetime | None = await connection.scalar(_HEAD_AT, {"organization": organization_id, "seq": seq})
+    return at
+
+
+async def verify(
+    connection: AsyncConnection, organization_id: str, start: Head, *, limit: int = VERIFIED_AT_ONCE
+) -> Verified:
+    """Verify at most ``limit`` entries after ``start``, which was verified before, and the end if it is reached."""
+    parameters = {"organization": organization_id, "after": start.seq, "limit": limit}
+    rows = (await connection.execute(_FROM_LINK, parameters)).all()
+    found = [(_to_entry(row), Link(row.chain_seq, row.previous_hash, row.hash)) for row in rows if row.chain_seq]
+    reached, broken = chain.walk(found, start)
+    complete = len(found) < limit
+    if broken is None and complete:
+        head_seq, head_hash = rows[0].head_seq, rows[0].head_hash
+        broken = chain.end(reached, Head() if head_seq is None else Head(head_seq, head_hash))
+    return Verified(reached, complete or broken is not None, broken)
+
+
 async def first_break(connection: AsyncConnection, organization_id: str) -> int | None:
     """Verify an organization's whole chain; give the number of the first bad or missing link, None where all hold."""
-    expected = await head(connection, organization_id)
-    reached = Head()
-    while page := await of_organization(connection, organization_id, after=reached.seq, limit=_VERIFIED_AT_ONCE):
-        broken = chain.first_break(((item.entry, item.link) for item in page), reached)
-        if broken is not None:
-            return broken
-        reached = Head(page[-1].link.seq, page[-1].link.hash)
-    return None if reached == expected else min(reached.seq, expected.seq) + 1
+    step = await verify(connection, organization_id, Head())
+    while not step.complete:
+        step = await verify(connection, organization_id, step.reached)
+    return None if step.broken is None else step.broken.seq
 
 
 def _to_entry(row: Any) -> Entry:

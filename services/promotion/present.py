@@ -4,6 +4,7 @@ import json
 
 from schemas import resources
 from schemas.vocabulary import Execution, PromotionStatus, StatusReason
+from services.promotion.domain.binding import counted
 from services.promotion.domain.chain import Entry
 from services.promotion.domain.promotion import Promotion
 
@@ -11,6 +12,7 @@ from services.promotion.domain.promotion import Promotion
 def promotion_resource(promotion: Promotion) -> resources.Promotion:
     """Give the resource; what only the rules know is null until they have said it."""
     request, evaluation = promotion.request, promotion.evaluation
+    counting = counted(promotion)
     return resources.Promotion(
         id=request.id,
         organization_id=request.organization_id,
@@ -34,6 +36,8 @@ def promotion_resource(promotion: Promotion) -> resources.Promotion:
                 override_conditions=vote.override_conditions,
                 reason=vote.reason,
                 voted_at=vote.voted_at,
+                break_glass=vote.breaks_glass,
+                void=vote not in counting,
             )
             for vote in promotion.votes
         ],

@@ -141,4 +141,7 @@ def _to_evaluation(columns: Sequence[Any]) -> Evaluation:
 
 def to_vote(row: Any) -> Vote:
     """Read one row of ``promotion.vote``."""
-    return Vote(row.voter, Decision(row.decision), row.override_conditions, row.reason, row.voted_at, row.via)
+    return Vote(
+        row.voter, Decision(row.decision), row.override_conditions, row.reason, row.voted_at, row.via, row.binds,
+        row.breaks_glass, row.key_id, row.revoked,
+    )  # fmt: skip

@@ -67,12 +67,14 @@ _INSERT = text(
 _VOTE_COLUMNS = (
     ("organization_id", "text"), ("promotion_id", "uuid"), ("voter_key", "text"), ("voter", "text"), ("via", "text"),
     ("decision", "text"), ("override_conditions", "boolean"), ("reason", "text"), ("voted_at", "timestamptz"),
+    ("binds", "text"), ("breaks_glass", "boolean"), ("key_id", "text"),
 )  # fmt: skip
 _UPSERT_VOTES = text(
     f"INSERT INTO promotion.vote ({', '.join(name for name, _ in _VOTE_COLUMNS)}) "  # noqa: S608
     f"SELECT * FROM {_unnest(_VOTE_COLUMNS)} ON CONFLICT (organization_id, promotion_id, voter_key) DO UPDATE SET "
     "voter = excluded.voter, via = excluded.via, decision = excluded.decision, reason = excluded.reason, "
-    "override_conditions = excluded.override_conditions, voted_at = excluded.voted_at"
+    "override_conditions = excluded.override_conditions, voted_at = excluded.voted_at, binds = excluded.binds, "
+    "breaks_glass = excluded.breaks_glass, key_id = excluded.key_id"
 )
 _LOCK_SLOTS = text("SELECT count(pg_advisory_xact_lock(k)) FROM unnest(cast(:keys AS bigint[])) AS k")
 _KEYS = "unnest(cast(:organizations AS text[]), cast(:ids AS uuid[])) AS k(organization_id, id)"
@@ -89,8 +91,9 @@ _READ = f"SELECT {READ} FROM {_KEYS} JOIN promotion.promotion AS p USING (organi
 _LOAD = text(f"{_READ} ORDER BY p.organization_id, p.id")
 _LOCK = text(f"{_READ} ORDER BY p.organization_id, p.id FOR UPDATE OF p")
 _LOAD_VOTES = text(
-    f"SELECT v.* FROM {_KEYS} JOIN promotion.vote AS v "  # noqa: S608
-    "ON v.organization_id = k.organization_id AND v.promotion_id = k.id ORDER BY v.voted_at, v.voter_key"
+    f"SELECT v.*, c.id IS NOT NULL AS revoked FROM {_KEYS} JOIN promotion.vote AS v "  # noqa: S608
+    "ON v.organization_id = k.organization_id AND v.promotion_id = k.id "
+    "LEFT JOIN platform.published_revocation AS c ON c.id = v.key_id ORDER BY v.voted_at, v.voter_key"
 )
 _FIRST_QUEUED = text(
     "SELECT p.organization_id, p.id FROM "  # noqa: S608
@@ -259,6 +262,9 @@ async def _save_votes(connection: AsyncConnection, votes: Sequence[tuple[Promoti
             "override_conditions": [v.override_conditions for _, v in votes],
             "reason": [v.reason for _, v in votes],
             "voted_at": [v.voted_at for _, v in votes],
+            "binds": [v.binds for _, v in votes],
+            "breaks_glass": [v.breaks_glass for _, v in votes],
+            "key_id": [v.key_id for _, v in votes],
         },
     )
 

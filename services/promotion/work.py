@@ -14,6 +14,7 @@ from schemas.vocabulary import Origin
 from services.platform.messaging.outbox import Outbox
 from services.promotion import events, history, store
 from services.promotion.domain import lifecycle
+from services.promotion.domain.binding import binding
 from services.promotion.domain.lifecycle import Transition
 from services.promotion.domain.progress import dispatched, superseded
 from services.promotion.domain.promotion import Cause, Key, Promotion, Slot
@@ -94,6 +95,7 @@ class Work:
             "deployment_version": promotion.deployment_version,
             "digest": promotion.digest,
             "target_gateway_id": promotion.target_gateway_id,
+            "approval_digest": binding(promotion),
         }
         return Cause("service:promotion", self.now, evidence)
 

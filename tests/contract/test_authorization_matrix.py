@@ -29,6 +29,8 @@ APPROVERS = frozenset({Role.APPROVER, Role.ADMIN})
 EXECUTORS = REQUESTERS | {Role.EXECUTOR}
 RULE_ADMINS = frozenset({Role.RULE_ADMIN, Role.ADMIN})
 ADMINS = frozenset({Role.ADMIN})
+# Of the letters they see different ones.
+CARETAKERS = frozenset({Role.ADMIN, Role.OPERATOR})
 PUBLISHERS = frozenset({Role.PUBLISHER, Role.ADMIN})
 ANYONE = None
 
@@ -61,6 +63,13 @@ MATRIX: dict[Place, frozenset[Role] | None] = {
     ("GET", "/api/v1/board"): READERS,
     ("GET", "/api/v1/statistics"): READERS,
     ("GET", "/api/v1/audit"): READERS,
+    ("GET", "/api/v1/audit/head"): READERS,
+    ("GET", "/api/v1/audit/verify"): READERS,
+    ("GET", "/api/v1/dead-letters"): CARETAKERS,
+    ("POST", "/api/v1/dead-letters/replay"): CARETAKERS,
+    ("GET", "/api/v1/dead-letters/{letter_id}"): CARETAKERS,
+    ("POST", "/api/v1/dead-letters/{letter_id}/replay"): CARETAKERS,
+    ("POST", "/api/v1/dead-letters/{letter_id}/discard"): CARETAKERS,
     ("GET", "/api/v1/promotions/rules"): READERS,
     ("POST", "/api/v1/promotions/rules"): RULE_ADMINS,
     ("GET", "/api/v1/promotions/rules/{rule_id}"): READERS,
@@ -71,6 +80,7 @@ MATRIX: dict[Place, frozenset[Role] | None] = {
     ("GET", "/api/v1/promotions/{promotion_id}"): READERS,
     ("GET", "/api/v1/promotions/{promotion_id}/history"): READERS,
     ("POST", "/api/v1/promotions/{promotion_id}/approve"): APPROVERS,
+    ("POST", "/api/v1/promotions/{promotion_id}/break-glass"): ADMINS,
     ("POST", "/api/v1/promotions/{promotion_id}/reject"): APPROVERS,
     ("POST", "/api/v1/promotions/{promotion_id}/cancel"): REQUESTERS,
     ("POST", "/api/v1/promotions/{promotion_id}/execute"): EXECUTORS,

@@ -46,23 +46,26 @@ class Ballot:
 
     def verdict(self, *, needed: int, overrides_only: bool = False) -> Verdict:
         """Say what the votes amount to when ``needed`` approvals, or overrides alone, are wanted."""
-        veto = next((vote for vote in self.votes if vote.decision is Decision.REJECT), None)
+        veto = next((vote for vote in self.votes if vote.is_veto), None)
         if veto is not None:
             return Vetoed(veto)
+        alone = next((vote for vote in self.votes if vote.breaks_glass), None)
+        if alone is not None:
+            return Granted(alone, overridden=True)
         counted = self.approving(overrides_only=overrides_only)
         if len(counted) < needed:
             return Waiting(present=len(counted), needed=needed)
         return Granted(counted[needed - 1] if needed else None, overridden=overrides_only)
 
     def approving(self, *, overrides_only: bool = False) -> list[Vote]:
-        """Give one approval for each distinct person, in the order in which they were cast."""
+        """Give one approval for each distinct person, in the order in which they were cast; the requester has none."""
+        requester = principal_key(self.requester)
         by_person = {
             principal_key(vote.voter): vote
             for vote in sorted(self.votes, key=lambda vote: vote.voted_at)
             if vote.decision is Decision.APPROVE and (vote.override_conditions or not overrides_only)
         }
-        by_person.pop(principal_key(self.requester), None)
-        return list(by_person.values())
+        return [vote for key, vote in by_person.items() if key != requester or vote.breaks_glass]
 
 
 def approvals(requester: str, votes: Sequence[Vote]) -> int:

@@ -49,6 +49,15 @@ class Link:
     hash: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Break:
+    """The first place at which a chain does not hold, and how; ``promotion_id`` where there is such an entry."""
+
+    seq: int
+    problem: str
+    promotion_id: UUID | None = None
+
+
 def evidence_text(evidence: Mapping[str, object]) -> str:
     """Write evidence as it is stored and hashed: keys sorted, text, whole numbers, booleans, null and lists of them."""
     return json.dumps(evidence, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
@@ -71,14 +80,34 @@ def link(head: Head, entry_content: bytes) -> Link:
     return Link(seq, head.hash, digest)
 
 
+def walk(entries: Iterable[tuple[Entry, Link]], start: Head) -> tuple[Head, Break | None]:
+    """Follow ``entries`` from ``start``; give how far they hold, and the first that does not follow."""
+    head = start
+    for entry, stored in entries:
+        expected = link(head, content(entry))
+        if stored.seq != expected.seq:
+            return head, Break(expected.seq, f"the entry is missing; {stored.seq} comes next")
+        if stored.previous_hash != head.hash:
+            return head, Break(stored.seq, "the entry does not continue the one before it", entry.promotion_id)
+        if stored.hash != expected.hash:
+            return head, Break(stored.seq, "the entry does not say what it said when it was made", entry.promotion_id)
+        head = Head(stored.seq, stored.hash)
+    return head, None
+
+
+def end(reached: Head, head: Head) -> Break | None:
+    """Tell what is wrong where the entries end at ``reached`` and the chain's head is ``head``."""
+    if reached.seq < head.seq:
+        return Break(reached.seq + 1, f"the entry is missing; there have to be {head.seq}")
+    if reached.seq > head.seq:
+        return Break(head.seq + 1, f"the history's head says that it ends with entry {head.seq}")
+    return None if reached.hash == head.hash else Break(head.seq, "the history's head has another hash than this entry")
+
+
 def first_break(entries: Iterable[tuple[Entry, Link]], start: Head | None = None) -> int | None:
     """Give the number of the first link that does not follow from what is before it; None where all do."""
-    head = start or Head()
-    for entry, stored in entries:
-        if link(head, content(entry)) != stored:
-            return head.seq + 1
-        head = Head(stored.seq, stored.hash)
-    return None
+    broken = walk(entries, start or Head())[1]
+    return None if broken is None else broken.seq
 
 
 def links(head: Head, contents: Sequence[bytes]) -> tuple[list[Link], Head]:

@@ -9,6 +9,7 @@ from schemas.principals import principal_key
 from schemas.vocabulary import Decision, Execution
 from services.promotion.domain import lifecycle
 from services.promotion.domain.approvals import vote_of
+from services.promotion.domain.binding import binding, counted
 from services.promotion.domain.lifecycle import Transition, move
 from services.promotion.domain.progress import QUEUED_MESSAGE, expired, voted
 from services.promotion.domain.promotion import Cause, Promotion, Vote
@@ -43,18 +44,33 @@ class NotApproved(Exception):
 
 
 def approve(promotion: Promotion, vote: Vote, cause: Cause) -> Transition | None:
-    """Vote for it; who voted before may still add an override."""
+    """Vote for it as it is now; who voted before may still add an override, or vote again for what has changed."""
+    vote = replace(vote, binds=binding(promotion))
     before = vote_of(promotion.votes, vote.voter)
     if before is not None and before.decision is Decision.APPROVE and _says_no_more(vote, before):
         return None
     if principal_key(vote.voter) == principal_key(promotion.request.created_by):
         raise OwnPromotion
-    open_to_override = promotion.state == lifecycle.APPROVED_CONDITIONS and vote.override_conditions
-    if promotion.state not in lifecycle.PENDING and not open_to_override:
+    if promotion.state not in lifecycle.PENDING and not _open_again(promotion, vote):
         raise TooLate("approve", promotion)
     if cause.at >= promotion.expires_at:
         return expired(promotion, cause)
     return replace(voted(replace(promotion, votes=_with(vote, promotion, before)), cause), before=promotion)
+
+
+def break_glass(promotion: Promotion, vote: Vote, cause: Cause) -> Transition | None:
+    """Approve alone, be it one's own and whatever its conditions; only a veto and the eligibility still stand."""
+    vote = replace(vote, binds=binding(promotion))
+    before = vote_of(promotion.votes, vote.voter)
+    if before is not None and before.breaks_glass and _says_no_more(vote, before):
+        return None
+    if promotion.state not in lifecycle.PENDING | {lifecycle.APPROVED_CONDITIONS}:
+        raise TooLate("break the glass for", promotion)
+    if cause.at >= promotion.expires_at:
+        return expired(promotion, cause)
+    step = voted(replace(promotion, votes=_with(vote, promotion, before)), cause)
+    message = f"{vote.voter} broke the glass: {vote.reason} {step.after.message}"
+    return replace(step, before=promotion, after=replace(step.after, message=message))
 
 
 def reject(promotion: Promotion, vote: Vote, cause: Cause) -> Transition | None:
@@ -127,8 +143,15 @@ def _starts_by_itself(promotion: Promotion) -> bool:
     return promotion.released or (evaluation is not None and evaluation.execution is Execution.AUTOMATIC)
 
 
+def _open_again(promotion: Promotion, vote: Vote) -> bool:
+    """Tell whether an approved promotion waits for more votes: an override, or new ones where the old ones are void."""
+    is_void = len(counted(promotion)) < len(promotion.votes)
+    return promotion.state == lifecycle.APPROVED_CONDITIONS and (vote.override_conditions or is_void)
+
+
 def _says_no_more(vote: Vote, before: Vote) -> bool:
-    return before.override_conditions or not vote.override_conditions
+    is_void = before.revoked or before.binds != vote.binds
+    return not is_void and (before.override_conditions or not vote.override_conditions)
 
 
 def _with(vote: Vote, promotion: Promotion, before: Vote | None) -> tuple[Vote, ...]:

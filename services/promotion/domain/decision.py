@@ -27,7 +27,7 @@ def decide(evaluation: Evaluation, votes: Sequence[Vote], *, requester: str, now
     ballot = Ballot(requester, votes)
     needed = max(1, evaluation.required_approvers) if evaluation.requires_approval else 0
     plain = ballot.verdict(needed=needed)
-    if isinstance(plain, Vetoed):
+    if isinstance(plain, Vetoed) or (isinstance(plain, Granted) and plain.overridden):
         return plain
     trouble = _trouble(evaluation, now)
     if trouble is None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from schemas.vocabulary import Execution, StatusReason
 from services.promotion.domain import lifecycle
 from services.promotion.domain.approvals import Granted, Vetoed
+from services.promotion.domain.binding import bound, counted
 from services.promotion.domain.decision import Held, Outcome, decide
 from services.promotion.domain.lifecycle import Transition, move
 from services.promotion.domain.promotion import Cause, Evaluation, Promotion, Refusal, State
@@ -30,6 +31,8 @@ def evaluated(promotion: Promotion, evaluation: Evaluation, cause: Cause) -> Tra
         return None
     expires_at = promotion.request.created_at + evaluation.expires_after
     informed = replace(promotion, evaluation=evaluation, expires_at=expires_at)
+    if promotion.evaluation is None:
+        informed = replace(informed, votes=bound(informed))
     if cause.at >= expires_at:
         return replace(expired(informed, cause), before=promotion)
     outcome = _outcome(informed, cause.at)
@@ -133,7 +136,7 @@ def _outcome(promotion: Promotion, now: datetime) -> Outcome | None:
         return None
     if promotion.evaluation.refusal is None and not (promotion.deployment_version and promotion.target_gateway_id):
         return Refusal(StatusReason.NOT_ELIGIBLE, "The version of its source deployment or its gateway is not known.")
-    return decide(promotion.evaluation, promotion.votes, requester=promotion.request.created_by, now=now)
+    return decide(promotion.evaluation, counted(promotion), requester=promotion.request.created_by, now=now)
 
 
 def _standing(promotion: Promotion, outcome: Outcome | None) -> tuple[State, str]:

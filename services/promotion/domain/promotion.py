@@ -87,7 +87,10 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One person's vote; ``via`` is the delegate that brought it."""
+    """One person's vote; ``via`` is the delegate that brought it, ``key_id`` the API key that it was cast with.
+
+    ``binds`` is the digest of what it was cast for, None before the first evaluation.
+    """
 
     voter: str
     decision: Decision
@@ -95,6 +98,17 @@ class Vote:
     reason: str | None
     voted_at: datetime
     via: str | None = None
+    binds: str | None = None
+    # An administrator's, who approves alone.
+    breaks_glass: bool = False
+    key_id: str | None = None
+    # Whether the key has been revoked since.
+    revoked: bool = False
+
+    @property
+    def is_veto(self) -> bool:
+        """Tell whether it is against the promotion."""
+        return self.decision is Decision.REJECT
 
 
 @dataclass(frozen=True, slots=True)

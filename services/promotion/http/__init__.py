@@ -10,7 +10,7 @@ from services.platform.database import Database
 from services.platform.http.bodies import StrictRoute
 from services.platform.messaging.outbox import Outbox
 from services.platform.settings import Settings
-from services.promotion.http import commands, creation, overviews, reading
+from services.promotion.http import audit, commands, creation, overviews, reading
 from services.promotion.http.transactions import Transactions
 from services.promotion.http.watch import Watch
 
@@ -26,5 +26,6 @@ def router(
     creation.add_routes(routes, transactions, watch)
     reading.add_routes(routes, database)
     overviews.add_routes(routes, database, clock)
+    audit.add_routes(routes, database)
     commands.add_routes(routes, transactions, watch)
     return routes

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
+import structlog
 from fastapi import APIRouter, Body, Depends, Response
 
 from schemas import resources
@@ -11,6 +12,7 @@ from services.platform.http.authentication import require_in, requires
 from services.platform.http.preferences import wait_seconds
 from services.platform.http.problems import Problem, documented, invalid, not_found
 from services.platform.identity import Principal
+from services.platform.telemetry import GLASS_BROKEN
 from services.promotion import commanding
 from services.promotion.domain import commands, lifecycle
 from services.promotion.domain.commands import NotApproved, NotYours, OwnPromotion, TooLate
@@ -26,13 +28,16 @@ from services.promotion.work import Work
 
 Approver = Annotated[Principal, Depends(requires(Role.APPROVER, somewhere=True))]
 Requester = Annotated[Principal, Depends(requires(Role.REQUESTER, somewhere=True))]
+Admin = Annotated[Principal, Depends(requires(Role.ADMIN, somewhere=True))]
 Starter = Annotated[Principal, Depends(requires(Role.EXECUTOR, Role.REQUESTER, somewhere=True))]
+_log = structlog.get_logger()
 _PROBLEMS = documented(403, 404, 409, 422)
 
 
 def add_routes(routes: APIRouter, transactions: Transactions, watch: Watch) -> None:
     """Add the commands."""
     _add_votes(routes, transactions)
+    _add_break_glass(routes, transactions)
     _add_cancel(routes, transactions)
     _add_execute(routes, transactions, watch)
 
@@ -51,8 +56,9 @@ def _add_votes(routes: APIRouter, transactions: Transactions) -> None:
         def decide(promotion: Promotion, work: Work) -> Transition | None:
             require_in(caller, promotion.request.target_environment, Role.APPROVER)
             vote = Vote(
-                caller.subject, Decision.APPROVE, wish.override_conditions, wish.reason, work.now, via=caller.via
-            )
+                caller.subject, Decision.APPROVE, wish.override_conditions, wish.reason, work.now, via=caller.via,
+                key_id=caller.key_id,
+            )  # fmt: skip
             return commands.approve(promotion, vote, _cause(caller, work, _evidence(vote)))
 
         return promotion_resource(await _command(transactions, caller, promotion_id, "approve", decide))
@@ -68,11 +74,35 @@ def _add_votes(routes: APIRouter, transactions: Transactions) -> None:
             require_in(caller, promotion.request.target_environment, Role.APPROVER)
             vote = Vote(
                 caller.subject, Decision.REJECT, override_conditions=False, reason=body.reason, voted_at=work.now,
-                via=caller.via,
+                via=caller.via, key_id=caller.key_id,
             )  # fmt: skip
             return commands.reject(promotion, vote, _cause(caller, work, _evidence(vote)))
 
         return promotion_resource(await _command(transactions, caller, promotion_id, "reject", decide))
+
+
+def _add_break_glass(routes: APIRouter, transactions: Transactions) -> None:
+    @routes.post("/promotions/{promotion_id:uuid}/break-glass", responses=_PROBLEMS)
+    async def break_glass(caller: Admin, promotion_id: PromotionId, body: resources.BreakGlass) -> resources.Promotion:
+        """Approve a promotion alone, whatever its rules ask for, your own too; it stands out wherever it is told."""
+        broken = False
+
+        def decide(promotion: Promotion, work: Work) -> Transition | None:
+            nonlocal broken
+            require_in(caller, promotion.request.target_environment, Role.ADMIN)
+            vote = Vote(
+                caller.subject, Decision.APPROVE, override_conditions=True, reason=body.reason, voted_at=work.now,
+                via=caller.via, key_id=caller.key_id, breaks_glass=True,
+            )  # fmt: skip
+            step = commands.break_glass(promotion, vote, _cause(caller, work, _evidence(vote)))
+            broken = step is not None
+            return step
+
+        promotion = await _command(transactions, caller, promotion_id, "break the glass for", decide)
+        if broken:
+            GLASS_BROKEN.inc()
+            _log.warning("glass broken", promotion_id=str(promotion_id), actor=caller.subject, key_id=caller.key_id)
+        return promotion_resource(promotion)
 
 
 def _add_cancel(routes: APIRouter, transactions: Transactions) -> None:
@@ -140,6 +170,7 @@ def _evidence(vote: Vote) -> dict[str, object]:
         "vote": vote.decision.value,
         "override_conditions": vote.override_conditions,
         "reason": vote.reason,
+        **({"break_glass": True} if vote.breaks_glass else {}),
     }
 
 

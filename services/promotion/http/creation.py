@@ -12,6 +12,7 @@ from schemas import resources
 from schemas.vocabulary import Role
 from services.platform.http.authentication import require_in, requires
 from services.platform.http.preferences import wait_seconds
+from services.platform.http.pressure import Room
 from services.platform.http.problems import Problem, documented, field_error
 from services.platform.identity import Principal
 from services.promotion import creation
@@ -45,6 +46,7 @@ def add_routes(routes: APIRouter, transactions: Transactions, watch: Watch) -> N
     async def create_promotion(
         request: Request,
         caller: Requester,
+        _room: Room,
         body: resources.PromotionCreate,
         response: Response,
         idempotency_key_header: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
@@ -73,7 +75,7 @@ def add_routes(routes: APIRouter, transactions: Transactions, watch: Watch) -> N
 
 _DOCUMENTED = {
     200: {"model": resources.Promotion, "description": "It was created before, with the same Idempotency-Key."},
-    **documented(409, 422),
+    **documented(409, 422, 429),
 }
 
 
