@@ -101,6 +101,8 @@ class Role(StrEnum):
     ADMIN = "admin"
     DELEGATE = "delegate"
     PUBLISHER = "publisher"
+    # Looks after the system itself: sees what could be read of no organization.
+    OPERATOR = "operator"
 
 
 DEFAULT_ENVIRONMENTS = ("development", "staging", "production")

@@ -11,11 +11,12 @@ from fastapi.routing import APIRoute
 from sqlalchemy import text
 from starlette.exceptions import HTTPException
 
-from services.ingress import events, pages, reports, stream
+from services.ingress import dead_letters, events, pages, reports, stream
 from services.ingress.door import ANSWER_SECONDS, Door
 from services.ingress.feeds import Feeds
 from services.ingress.methods import allowed_methods
 from services.ingress.openapi import openapi_document
+from services.ingress.pressure import Gauge, LookAround, Room
 from services.ingress.server import Ingress
 from services.inventory import http as inventory
 from services.platform.clock import Clock, utc_now
@@ -111,6 +112,7 @@ def build_app(settings: Settings, clock: Clock = utc_now, *, answer_seconds: flo
         principal_per_second=settings.principal_requests_per_second,
         organization_per_second=settings.organization_requests_per_second,
     )
+    app.state.pressure = _gauge(settings, sides, identities, clock)
     app.state.feeds = feeds
     app.state.readiness = lambda: _readiness(identities)
     _mount(app, sides, settings, clock)
@@ -130,6 +132,10 @@ def _mount(app: FastAPI, sides: dict[str, Side], settings: Settings, clock: Cloc
     own = sides[NAME]
     app.include_router(
         events.router(database=own.database, outbox=own.outbox, wake=own.wake, clock=clock), prefix=PREFIX
+    )
+    app.include_router(
+        dead_letters.router(database=app.state.key_ring.database, outbox=own.outbox, wake=own.wake, clock=clock),
+        prefix=PREFIX,
     )
     app.include_router(stream.router(app.state.feeds), prefix=PREFIX)
     app.include_router(reports.router(), prefix=PREFIX)
@@ -168,6 +174,13 @@ def _database(settings: Settings, schema: str, *, every_organization: bool = Fal
         command_timeout_seconds=STATEMENT_SECONDS,
         every_organization=every_organization,
     )
+
+
+def _gauge(settings: Settings, sides: dict[str, Side], reports: Database, clock: Clock) -> Gauge:
+    limit = settings.outbox_limit()
+    room = Room(limit, settings.lag_limit(), consumers_must_report=settings.embedded)
+    filled = {name: sides[name].database for name in ("promotion", NAME)}
+    return Gauge(LookAround(filled, reports, clock, exact_from=limit), room)
 
 
 def _side(settings: Settings, schema: str) -> Side:

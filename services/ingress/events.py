@@ -23,6 +23,7 @@ from services.platform.clock import Clock
 from services.platform.database import Database
 from services.platform.http.authentication import requires
 from services.platform.http.bodies import media_type
+from services.platform.http.pressure import Room
 from services.platform.http.problems import Problem, documented, field_error, invalid
 from services.platform.identity import Principal
 from services.platform.messaging.outbox import Outbox
@@ -40,10 +41,10 @@ def router(*, database: Database, outbox: Outbox, wake: Callable[[], None], cloc
         "/events",
         tags=["events"],
         status_code=202,
-        responses=documented(400, 408, 413, 415, 422),
+        responses=documented(400, 408, 413, 415, 422, 429),
         openapi_extra={"requestBody": _request_body()},
     )
-    async def post_events(request: Request, publisher: Publisher) -> AcceptedEvents:
+    async def post_events(request: Request, publisher: Publisher, _room: Room) -> AcceptedEvents:
         """Take CloudEvents, one or a batch; all of them are kept, or none.
 
         They are committed before the answer and published to Kafka afterwards; the same event may be posted again.

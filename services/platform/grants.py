@@ -23,10 +23,12 @@ _IMPLIED: dict[Role, frozenset[Role]] = {
     Role.EXECUTOR: frozenset({Role.VIEWER}),
     Role.RULE_ADMIN: frozenset({Role.VIEWER}),
     Role.DELEGATE: _BY_ITSELF,
-    Role.ADMIN: frozenset(Role) - {Role.DELEGATE},
+    Role.OPERATOR: frozenset({Role.VIEWER}),
+    # An operator's duties cross organizations, so that no organization's administrator has them.
+    Role.ADMIN: frozenset(Role) - {Role.DELEGATE, Role.OPERATOR},
 }
-# Looking and reporting are not bound to one environment: what is shown and told crosses them.
-_EVERYWHERE_ONLY = frozenset({Role.VIEWER, Role.PUBLISHER})
+# Looking, reporting and operating are not bound to one environment: what is shown and told crosses them.
+_EVERYWHERE_ONLY = frozenset({Role.VIEWER, Role.PUBLISHER, Role.OPERATOR})
 _SEPARATOR = ":"
 
 

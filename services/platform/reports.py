@@ -109,8 +109,13 @@ class Reporter:
         return rows, oldest_at
 
 
+async def latest_reports(connection: AsyncConnection) -> list[Report]:
+    """Give the last report of every process."""
+    rows = await connection.execute(_READ)
+    return [Report(**{**row, "trouble": tuple(row["trouble"])}) for row in rows.mappings()]
+
+
 async def read_reports(connection: AsyncConnection, *, now: datetime) -> list[Report]:
     """Give the last report of every process, and forget those that have not reported for a day."""
     await connection.execute(_FORGET, {"before": now - FORGOTTEN_AFTER})
-    rows = await connection.execute(_READ)
-    return [Report(**{**row, "trouble": tuple(row["trouble"])}) for row in rows.mappings()]
+    return await latest_reports(connection)

@@ -64,6 +64,10 @@ class Settings(BaseSettings):
     organization_requests_per_second: float = Field(
         2000.0, ge=0, validation_alias="PROMOTION_ORGANIZATION_REQUESTS_PER_SECOND"
     )
+    # So many records may wait in an outbox, and so many of a topic for a service, before nothing new is accepted (429);
+    # by default 100,000 and 200,000, and for the embedded broker 20,000 and 2,000.
+    max_outbox_rows: int | None = Field(None, ge=1, le=100_000, validation_alias="PROMOTION_MAX_OUTBOX_ROWS")
+    max_lag: int | None = Field(None, ge=1, validation_alias="PROMOTION_MAX_LAG")
     http_host: str = Field("127.0.0.1", validation_alias="PROMOTION_HTTP_HOST")
     http_port: int = Field(8080, ge=0, le=65535, validation_alias="PROMOTION_HTTP_PORT")
     # Where a service other than the ingress answers /healthz, /readyz and /metrics.
@@ -107,6 +111,15 @@ class Settings(BaseSettings):
         if self.kafka_bootstrap_file is None:
             return self.kafka_bootstrap_servers
         return self.kafka_bootstrap_file.read_text(encoding="ascii").strip()
+
+    def outbox_limit(self) -> int:
+        """Give how many records may wait in one outbox."""
+        return self.max_outbox_rows or (20_000 if self.embedded else 100_000)
+
+    def lag_limit(self) -> int:
+        """Give how many records of one topic may wait for one service."""
+        # The embedded broker keeps 5 MiB of a partition and drops what is older without a word.
+        return self.max_lag or (2_000 if self.embedded else 200_000)
 
     @property
     def embedded(self) -> bool:

@@ -183,8 +183,8 @@ def _principal(claims: Mapping[str, Any], rules: TokenRules) -> Principal:
     if rules.subject_claim == "email" and claims.get("email_verified") is not True:
         raise WrongToken("its e-mail address is not verified")
     grants = Grants.known(_roles(_claim(claims, rules.roles_claim)))
-    # A token speaks for the person that it was issued to; who may name others is said by a key alone.
-    own = Grants(frozenset(grant for grant in grants.held if grant.role is not Role.DELEGATE))
+    # A token speaks for the person that it was issued to, in one organization; who may do more is said by a key alone.
+    own = Grants(frozenset(grant for grant in grants.held if grant.role not in {Role.DELEGATE, Role.OPERATOR}))
     return Principal(
         organization_id=_identifier(claims, rules.organization_claim),
         subject=_identifier(claims, rules.subject_claim),

@@ -20,7 +20,8 @@ from schemas.events import Event
 from schemas.topics import consumer_group
 from services.platform.clock import Clock
 from services.platform.database import Database, is_permanent
-from services.platform.messaging.dead_letters import DeadLetter, Record, park
+from services.platform.messaging.compression import refuse_unreadable_batch, tolerate_unreadable_batches
+from services.platform.messaging.dead_letters import DeadLetter, Record, claimed_organization, park
 from services.platform.messaging.gate import Gate
 from services.platform.messaging.outbox import Outbox
 from services.platform.settings import Settings
@@ -102,11 +103,12 @@ class BatchProcessor:
         await self._learn_signers(records, now)
         for record in records:
             try:
+                refuse_unreadable_batch(record.headers)
                 event = decode(topic=record.topic, key=record.key, headers=record.headers, value=record.value)
                 if self._gate is not None:
                     event = self._gate.admit(record, event, now)
             except Unreadable as error:
-                letters.append(DeadLetter(self._group, record, error.code, str(error)))
+                letters.append(DeadLetter(self._group, record, error.code, str(error), self._organization_of(record)))
             else:
                 received.append(_Received(record, event))
         with BATCH_SECONDS.labels(self._service, self._subscription.topic).time():
@@ -124,14 +126,14 @@ class BatchProcessor:
         try:
             await self._in_one_transaction(received, letters)
         except SomeUnprocessable as error:
-            refused = [self._letter(received[place].record, reason) for place, reason in error.refused.items()]
+            refused = [self._letter(received[place], reason) for place, reason in error.refused.items()]
             rest = [item for place, item in enumerate(received) if place not in error.refused]
             await self._apply_or_park(rest, [*letters, *refused])
         except Exception as error:
             if not received or not is_permanent(error):
                 raise
             if len(received) == 1:
-                await self._in_one_transaction([], [*letters, self._letter(received[0].record, error)])
+                await self._in_one_transaction([], [*letters, self._letter(received[0], error)])
                 return
             middle = len(received) // 2
             await self._apply_or_park(received[:middle], letters)
@@ -152,11 +154,17 @@ class BatchProcessor:
                 partition=letter.record.partition, reason=letter.reason,
             )  # fmt: skip
 
-    def _letter(self, record: Record, error: Exception) -> DeadLetter:
+    def _organization_of(self, record: Record) -> str | None:
+        # Behind the gate nobody is believed who did not prove it.
+        return claimed_organization(record.value) if self._gate is None else None
+
+    def _letter(self, received: _Received, error: Exception) -> DeadLetter:
+        record, organization_id = received.record, received.event.data.organization_id
         if isinstance(error, Unprocessable):
-            return DeadLetter(self._group, record, error.code, str(error))
+            return DeadLetter(self._group, record, error.code, str(error), organization_id)
         _log.exception("event not processable", group=self._group, exc_info=error)
-        return DeadLetter(self._group, record, "unprocessable", f"{type(error).__name__}: {error}")
+        detail = f"{type(error).__name__}: {error}"
+        return DeadLetter(self._group, record, "unprocessable", detail, organization_id)
 
 
 class Consumers:
@@ -195,6 +203,7 @@ class Consumers:
 
     async def start(self) -> None:
         """Connect and begin to consume; raises when Kafka is away or lacks a topic's partitions."""
+        tolerate_unreadable_batches()
         broker = KafkaBroker(
             self._settings.bootstrap_servers(),
             ack_policy=AckPolicy.NACK_ON_ERROR,

@@ -4,6 +4,7 @@ Parking is idempotent: the same record parked twice by the same group is one dea
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,13 +13,16 @@ from uuid import UUID, uuid5
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas import strict_json
 from schemas.cloudevents import EncodedRecord, Headers
 from schemas.identifiers import NAMESPACE
+from schemas.text import IDENTIFIER
 from schemas.topics import dead_letter_topic
 from services.platform.messaging.outbox import dump_headers
 
 # Larger values are kept in PostgreSQL alone, so that the dead-letter topic never refuses one.
 MAX_PUBLISHED_BYTES = 900_000
+_MOST_IDENTIFIER_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +40,16 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record with the group that could not handle it; ``reason`` is a stable code, ``detail`` a sentence."""
+    """A record with the group that could not handle it; ``reason`` is a stable code, ``detail`` a sentence.
+
+    Without an organization only operators see it.
+    """
 
     group: str
     record: Record
     reason: str
     detail: str
+    organization_id: str | None = None
 
     @property
     def id(self) -> UUID:
@@ -70,13 +78,28 @@ class DeadLetter:
         return EncodedRecord(dead_letter_topic(record.topic), key, (*record.headers, *about), value)
 
 
-_INSERT = text(
-    "INSERT INTO platform.dead_letter (id, consumer_group, topic, kafka_partition, kafka_offset, kafka_timestamp_ms, "
-    "key, headers, value, reason, detail, parked_at) "
-    "SELECT i.*, cast(:now AS timestamptz) FROM unnest(cast(:ids AS uuid[]), cast(:groups AS text[]), "
-    "cast(:topics AS text[]), cast(:partitions AS int[]), cast(:offsets AS bigint[]), cast(:timestamps AS bigint[]), "
-    "cast(:keys AS bytea[]), cast(:headers AS text[]), cast(:values AS bytea[]), cast(:reasons AS text[]), "
-    "cast(:details AS text[])) AS i ON CONFLICT (id) DO NOTHING RETURNING id"
+def claimed_organization(value: bytes | None) -> str | None:
+    """Give the organization that a record names, in either mode of CloudEvents, None where that cannot be read.
+
+    It is only as true as whoever may write to the topic.
+    """
+    try:
+        document = strict_json.parse(value or b"")
+    except strict_json.NotJson:
+        return None
+    if isinstance(document, dict) and isinstance(document.get("data"), dict):
+        document = document["data"]
+    claimed = document.get("organization_id") if isinstance(document, dict) else None
+    if not isinstance(claimed, str) or len(claimed) > _MOST_IDENTIFIER_CHARACTERS:
+        return None
+    return claimed if re.fullmatch(IDENTIFIER, claimed) else None
+
+
+_PARK = text(
+    "SELECT * FROM platform.park_dead_letters(cast(:ids AS uuid[]), cast(:organizations AS text[]), "
+    "cast(:groups AS text[]), cast(:topics AS text[]), cast(:partitions AS int[]), cast(:offsets AS bigint[]), "
+    "cast(:timestamps AS bigint[]), cast(:keys AS bytea[]), cast(:headers AS text[]), cast(:values AS bytea[]), "
+    "cast(:reasons AS text[]), cast(:details AS text[]), :now)"
 )
 
 
@@ -86,10 +109,11 @@ async def park(connection: AsyncConnection, letters: Sequence[DeadLetter], *, no
         return []
     by_id = {letter.id: letter for letter in letters}
     result = await connection.execute(
-        _INSERT,
+        _PARK,
         {
             "now": now,
             "ids": list(by_id),
+            "organizations": [letter.organization_id for letter in by_id.values()],
             "groups": [letter.group for letter in by_id.values()],
             "topics": [letter.record.topic for letter in by_id.values()],
             "partitions": [letter.record.partition for letter in by_id.values()],

@@ -13,7 +13,7 @@ from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from schemas.cloudevents import EncodedRecord
-from services.platform.messaging.signatures import Sign, signer_of_services
+from services.platform.messaging.signatures import Sign, outgoing, signer_of_services
 from services.platform.settings import Settings
 from services.platform.telemetry import PUBLISHED
 
@@ -50,8 +50,7 @@ class Publisher:
 
         Raises PublishFailed when that did not happen within the time-out.
         """
-        if self._sign is not None:
-            records = [self._sign(record) for record in records]
+        records = [outgoing(record, self._sign) for record in records]
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 producer = await self._connected()

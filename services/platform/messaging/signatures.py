@@ -22,6 +22,7 @@ SIGNATURE_HEADER = "promotion-signature"
 SERVICE = "service"
 _FORMAT = b"promotion record v1"
 _NONCE_BYTES = 12
+_VERBATIM = ("promotion-verbatim", None)
 
 Sign = Callable[[EncodedRecord], EncodedRecord]
 
@@ -53,6 +54,18 @@ def signer_of_services(pepper: str) -> Sign:
     """Give what signs our own records; a dead letter stays as it was found."""
     key = service_key(pepper)
     return lambda record: _signed(record, key_id=SERVICE, key=key) if record.topic in EVENT_TOPICS else record
+
+
+def verbatim(record: EncodedRecord) -> EncodedRecord:
+    """Mark a record of an outbox that has to go out as it is, under whoever signed it: never as our own words."""
+    return replace(record, headers=(_VERBATIM, *record.headers))
+
+
+def outgoing(record: EncodedRecord, sign: Sign | None) -> EncodedRecord:
+    """Give what is published of a record of an outbox: signed where records are, or as it was and without its mark."""
+    if record.headers[:1] == (_VERBATIM,):
+        return replace(record, headers=record.headers[1:])
+    return record if sign is None else sign(record)
 
 
 def signature_of(headers: Headers) -> Signature | None:

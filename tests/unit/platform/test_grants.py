@@ -19,7 +19,8 @@ GIVES: dict[Role, set[Role]] = {
     Role.RULE_ADMIN: {Role.VIEWER, Role.RULE_ADMIN},
     Role.PUBLISHER: {Role.PUBLISHER},
     Role.DELEGATE: {Role.VIEWER, Role.REQUESTER, Role.EXECUTOR, Role.DELEGATE},
-    Role.ADMIN: set(Role) - {Role.DELEGATE},
+    Role.ADMIN: set(Role) - {Role.DELEGATE, Role.OPERATOR},
+    Role.OPERATOR: {Role.OPERATOR, Role.VIEWER},
 }
 
 
