@@ -10,7 +10,13 @@ from typing import Any
 
 from schemas import topics
 from schemas.cloudevents import EncodedRecord, decode
-from schemas.events import PromotionApproved, PromotionChanged
+from schemas.events import (
+    DeploymentCompleted,
+    PromotionApproved,
+    PromotionChanged,
+    PromotionRequested,
+    TestsCompleted,
+)
 from schemas.principals import principal_key
 from schemas.topics import CONSUMED_BY, consumer_group
 from services.executor.domain.answers import Call
@@ -90,6 +96,7 @@ async def violations(world: World, *, wiped: bool) -> list[str]:
     found += _topics(world, steps, promotions)
     found += await _letters(world, wiped=wiped)
     found += [line async for line in _leftovers(world)]
+    found += [] if wiped else await _taken(world)
     found += await _slots(world, promotions)
     broken = await world.in_promotion(lambda connection: history.first_break(connection, ORGANIZATION))
     if broken is not None:
@@ -277,6 +284,25 @@ async def _letters(world: World, *, wiped: bool) -> list[str]:
         for row in letters
         if row["key"] not in {b"poison", b"forged"}
     ]
+
+
+async def _taken(world: World) -> list[str]:
+    """Check that what upstream services told was taken in by everyone whom it concerns."""
+    deployments = {row["deployment_id"] for row in await world.rows("SELECT deployment_id FROM inventory.deployment")}
+    requests = {row["caused_by"] for row in await world.rows("SELECT caused_by FROM rules.request")}
+    tested = {row["deployment_id"] for row in await world.rows("SELECT deployment_id FROM rules.test_run")}
+    found: list[str] = []
+    for record in world.broker.ever:
+        if not identifier(record).startswith("up-") or record.key in {b"poison", b"forged"}:
+            continue
+        data = _read(record)
+        if isinstance(data, DeploymentCompleted) and data.deployment_id not in deployments:
+            found.append(f"I25: inventory never took {data.deployment_id}")
+        if isinstance(data, TestsCompleted) and data.deployment_id not in tested:
+            found.append(f"I25: the rules never took the tests of {data.deployment_id}")
+        if isinstance(data, PromotionRequested) and identifier(record) not in requests:
+            found.append(f"I25: the rules never took the request {identifier(record)}")
+    return found
 
 
 async def _leftovers(world: World) -> Any:

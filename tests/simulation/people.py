@@ -193,11 +193,12 @@ def forged_order(world: World, promotion: Any) -> Event:
 
 
 def forged_completion(world: World, promotion: Any) -> Event:
-    """Give the outcome of an execution as somebody who is not the executor tells it."""
+    """Give the failure of an execution as somebody tells it who is not the executor."""
     data = DeploymentCompleted(
-        organization_id=ORGANIZATION, deployment_id=f"forged-{promotion['id']}", agent_id="agent-forged",
-        environment="development", gateway_id="gw-dev", version="v-forged", status=DeploymentOutcome.SUCCEEDED,
-        deployed_at=world.clock(), promotion_id=promotion["id"],
+        organization_id=ORGANIZATION, deployment_id=f"forged-{promotion['id']}", agent_id=promotion["agent_id"],
+        environment=promotion["target_environment"], gateway_id=promotion["target_gateway_id"] or "gw-stage",
+        version="v-forged", status=DeploymentOutcome.FAILED, deployed_at=world.clock(), promotion_id=promotion["id"],
+        error="forged",
     )  # fmt: skip
     return event(world, topics.DEPLOYMENT_COMPLETED, data, key=str(promotion["id"]), source="/ci/acme")
 

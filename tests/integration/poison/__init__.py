@@ -1,0 +1,1 @@
+"""What no subscriber may choke on: thirteen kinds of record, at every subscription of every service."""

@@ -1,0 +1,1 @@
+"""The pure domain of promotions against a reference model that says the same in other words."""
