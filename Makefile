@@ -5,7 +5,7 @@ VENV  := .venv/.installed
 PY    := .venv/bin/python
 ARGS  ?=
 
-.PHONY: install demo up test check audit fuzz format bench docs clean
+.PHONY: install demo up test check audit fuzz simulate races seeded-bugs format bench docs clean
 
 install: $(VENV)
 
@@ -37,6 +37,15 @@ audit: install
 
 fuzz: install
 	$(PY) -m tests.fuzz $(ARGS)
+
+simulate: install
+	PYTHONHASHSEED=0 $(PY) -m tests.simulation $(ARGS)
+
+races: install
+	RACES=10000 $(PY) -m pytest tests/races $(ARGS)
+
+seeded-bugs: install
+	$(PY) -m tests.seeded_bugs $(ARGS)
 
 format: install
 	.venv/bin/ruff format .

@@ -1,0 +1,1 @@
+"""Bugs put in on purpose, each of which the suite has to catch: tests that catch nothing prove nothing."""
