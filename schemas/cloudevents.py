@@ -18,7 +18,8 @@ from schemas.text import plain_text
 
 MAX_VALUE_BYTES = 900_000
 MAX_ATTRIBUTE_CHARACTERS = 1024
-EXTENSIONS = ("traceparent", "tracestate", "correlationid", "causationid")
+# ``publisher`` names the principal who sent an event from outside; it is set at the door.
+EXTENSIONS = ("traceparent", "tracestate", "correlationid", "causationid", "publisher")
 STRUCTURED = "application/cloudevents+json"
 _REQUIRED = ("specversion", "id", "source", "type")
 

@@ -242,6 +242,17 @@ class Gateway(Resource):
     updated_at: AwareDatetime
 
 
+FactField = Annotated[
+    str, Field(pattern=r"^(\*|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*){0,6}(\.\*)?)$", min_length=1, max_length=128)
+]
+
+
+class FactPublishers(Request):
+    """Whose facts count: a field, a group (`tests.*`) or `*`, and the subjects of the keys that may observe it."""
+
+    publishers: Annotated[dict[FactField, Annotated[list[Identifier], Field(max_length=50)]], Field(max_length=100)]
+
+
 class Environments(Request):
     """The environments of an organization, in the order in which deployments move."""
 

@@ -40,7 +40,8 @@ def from_outside(event: Event, sender: Principal) -> Event:
     _check_origin(event, sender)
     data = _as_outsider(event.data, sender)
     key = _key(event, data)
-    return replace(event, data=data, key=key, subject=event.subject or key)
+    extensions = event.extensions | {"publisher": sender.subject}
+    return replace(event, data=data, key=key, subject=event.subject or key, extensions=extensions)
 
 
 def _check_origin(event: Event, sender: Principal) -> None:

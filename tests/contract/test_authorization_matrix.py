@@ -70,6 +70,8 @@ MATRIX: dict[Place, frozenset[Role] | None] = {
     ("GET", "/api/v1/dead-letters/{letter_id}"): CARETAKERS,
     ("POST", "/api/v1/dead-letters/{letter_id}/replay"): CARETAKERS,
     ("POST", "/api/v1/dead-letters/{letter_id}/discard"): CARETAKERS,
+    ("GET", "/api/v1/fact-publishers"): READERS,
+    ("PUT", "/api/v1/fact-publishers"): ADMINS,
     ("GET", "/api/v1/promotions/rules"): READERS,
     ("POST", "/api/v1/promotions/rules"): RULE_ADMINS,
     ("GET", "/api/v1/promotions/rules/{rule_id}"): READERS,

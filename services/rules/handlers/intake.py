@@ -1,12 +1,12 @@
 """Takes what is observed of deployments: each event once, whatever the order, and never from the future."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.events import DeploymentCompleted, Event, MetricsObserved, TestsCompleted
+from schemas.events import DeploymentCompleted, Event, MetricsObserved, TestsCompleted, event_source
 from schemas.vocabulary import DeploymentOutcome
 from services.platform.messaging.consumer import SomeUnprocessable, Unprocessable
 from services.rules.domain.facts import (
@@ -22,8 +22,10 @@ from services.rules.domain.facts import (
     last_written,
     metric_facts,
 )
+from services.rules.domain.publishers import Publishers
 from services.rules.store.facts import DeploymentKey, FactKey, save_facts, save_history, save_runs
 from services.rules.store.ledger import Early, Standing, set_aside, take_note
+from services.rules.store.publishers import publishers_of
 from services.rules.store.rechecks import Cause, Recheck, add_rechecks
 from services.rules.store.requests import watched_deployments
 from services.rules.store.rule_books import RuleBooks
@@ -59,7 +61,8 @@ class Intake:
 
     async def keep(self, connection: AsyncConnection, events: Sequence[Event], now: datetime) -> None:
         """Keep what events say that were taken note of, and ask for the rules that read it to be evaluated."""
-        gathered = gather(events)
+        believed = await self._believed(connection, events)
+        gathered = gather(events, believed)
         await save_facts(connection, gathered.facts)
         await save_history(connection, [(key, fact) for (key, _), fact in gathered.history.items()])
         await save_runs(connection, gathered.runs)
@@ -76,6 +79,12 @@ class Intake:
                     early[place] = Early(event, _deployment_id(event), instant)
                 case Admitted():
                     pass
+        believed = await self._believed(connection, events)
+        refused |= {
+            place: _unbelieved(event)
+            for place, event in enumerate(events)
+            if place not in refused and not _counts(event, believed)
+        }
         standings = await take_note(connection, events, now=now)
         for place, standing in enumerate(standings):
             if standing is Standing.REUSED:
@@ -85,6 +94,9 @@ class Intake:
         fresh = [place for place, standing in enumerate(standings) if standing is Standing.FRESH]
         await set_aside(connection, [early[place] for place in fresh if place in early])
         return [events[place] for place in fresh if place not in early]
+
+    async def _believed(self, connection: AsyncConnection, events: Sequence[Event]) -> dict[str, Publishers]:
+        return await publishers_of(connection, {event.data.organization_id for event in events}) if events else {}
 
     async def _looks(
         self, connection: AsyncConnection, changed: dict[DeploymentKey, frozenset[str]], now: datetime
@@ -101,20 +113,53 @@ class Intake:
         return looks
 
 
-def gather(events: Sequence[Event]) -> Gathered:
-    """Put together what a batch says; of several facts of one field the last written stands."""
+def gather(events: Sequence[Event], believed: Mapping[str, Publishers]) -> Gathered:
+    """Put together what a batch says that counts; of several facts of one field the last written stands."""
     gathered = Gathered({}, {}, [])
     for event in events:
         data = event.data
         if isinstance(data, TestsCompleted):
-            gathered.runs.append(((data.organization_id, data.deployment_id), _run_event(event, data)))
+            if _counts(event, believed):
+                gathered.runs.append(((data.organization_id, data.deployment_id), _run_event(event, data)))
             continue
         for path, fact in _facts(event).items():
+            if not _believes(event, path, believed):
+                continue
             key = (data.organization_id, _deployment_id(event), path)
             gathered.facts[key] = last_written(gathered.facts.get(key), fact)
             minute = (key, fact.observed_at.replace(second=0, microsecond=0))
             gathered.history[minute] = last_written(gathered.history.get(minute), fact)
     return gathered
+
+
+def _counts(event: Event, believed: Mapping[str, Publishers]) -> bool:
+    """Tell whether anything that the event says counts; of a test run, all of its fields have to."""
+    match event.data:
+        case TestsCompleted():
+            return all(_believes(event, path, believed) for path in _TEST_FIELDS)
+        case MetricsObserved():
+            return any(_believes(event, path, believed) for path in _facts(event))
+        case _:
+            # That a deployment exists is inventory's to believe; which of its facts count is asked of each.
+            return True
+
+
+def _believes(event: Event, path: str, believed: Mapping[str, Publishers]) -> bool:
+    organization_id = event.data.organization_id
+    publishers = believed.get(organization_id)
+    # What our own executor says of its deployments is nobody else's to allow.
+    if publishers is None or event.source == event_source("executor", organization_id):
+        return True
+    return publishers.believes(path, event.extensions.get("publisher"))
+
+
+def _unbelieved(event: Event) -> Unprocessable:
+    publisher = event.extensions.get("publisher", "nobody that is known")
+    return Unprocessable(
+        "publisher_not_believed",
+        f"event {event.id} is of {publisher!r}, whose facts the organization does not believe; "
+        "PUT /fact-publishers says whose it does",
+    )
 
 
 def _changed_fields(gathered: Gathered) -> dict[DeploymentKey, frozenset[str]]:

@@ -10,6 +10,7 @@ from services.platform.http.bodies import StrictRoute
 from services.platform.messaging.outbox import Outbox
 from services.platform.settings import Settings
 from services.rules.http.explanations import add_explanation_routes
+from services.rules.http.publishers import add_publisher_routes
 from services.rules.http.rules import add_rule_routes
 from services.rules.http.versions import add_version_routes
 
@@ -22,4 +23,5 @@ def router(
     add_rule_routes(routes, database, clock)
     add_version_routes(routes, database)
     add_explanation_routes(routes, database, clock)
+    add_publisher_routes(routes, database, clock)
     return routes

@@ -1,5 +1,6 @@
 """What those outside may publish, whichever door they come through."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -123,6 +124,13 @@ def test_a_role_of_one_environment_requests_for_no_other(role: Role) -> None:
     with pytest.raises(Unreadable) as caught:
         from_outside(event(topics.PROMOTION_REQUESTED), by)
     assert caught.value.code == "forbidden"
+
+
+def test_an_event_carries_who_sent_it_whatever_it_says_itself() -> None:
+    said = event(topics.METRICS_OBSERVED)
+    claimed = replace(said, extensions={"publisher": "ops", "traceparent": "00-1"})
+
+    assert from_outside(claimed, EVERYTHING).extensions == {"publisher": "ci", "traceparent": "00-1"}
 
 
 def test_events_get_the_key_of_what_they_are_about() -> None:
