@@ -156,14 +156,14 @@ def test_a_rule_is_written_with_its_errors_beside_the_line_and_tested_while_it_i
     expect(page.get_by_text(re.compile("^Line 2: .*tests.pass_rat"))).to_be_visible()
     expect(conditions).to_be_focused()
 
-    page.get_by_label("Deployment").select_option("invoice-reader-2.4.0-staging")
+    page.get_by_role("combobox", name="Deployment").select_option("invoice-reader-2.4.0-staging")
     conditions.fill('{"all": [\n  {"field": "tests.pass_rate", "op": "gte", "value": 99.5}\n]}')
     expect(page.locator("#tested")).to_contain_text("tests.pass_rate ≥ 99.5")
     expect(page.locator("#tested")).to_contain_text("is 99")
 
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status").first).to_contain_text("Latency is saved as version 1.")
-    page.get_by_label("Approvers").fill("3")
+    page.get_by_role("spinbutton", name="Approvers").fill("3")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Version 2", exact=True)).to_be_visible()
     page.get_by_role("button", name="Delete…").click()

@@ -2,7 +2,8 @@
 // One tab holds the stream and tells the others. Whatever has the focus, is open or is being filled in stays as it is.
 const busy = (node) => node.matches?.("dialog:popover-open, [data-keep]") ||
   (node === document.activeElement && node.matches("input, textarea, select"));
-const key = (node) => node.id || node.dataset?.key || node.nodeName;
+// A form's own "id" may be a field of that name, its attribute never is.
+const key = (node) => node.getAttribute?.("id") || node.dataset?.key || node.nodeName;
 const touched = (node) => node.matches("input, textarea, select") && (node.value !== node.defaultValue && node.type !== "checkbox" || node.checked !== node.defaultChecked);
 
 function patch(from, to) {
@@ -24,11 +25,13 @@ function patch(from, to) {
   while (here) { const gone = here; here = here.nextSibling; if (!busy(gone)) gone.remove(); }
 }
 
-let waiting;
-const soon = () => { waiting ??= setTimeout(refresh, 150); };
-async function refresh(address = location.href, options = {}) {
+let waiting, draft;
+const soon = (milliseconds = 150) => { waiting ??= setTimeout(refresh, milliseconds); };
+async function refresh() {
   waiting = undefined;
-  const answer = await fetch(address, options).catch(() => null);
+  // A form that says what it would do, and has been written in, is asked about as it stands.
+  const body = draft && new URLSearchParams(new FormData(draft));
+  const answer = await fetch(...(draft ? [draft.dataset.live, { method: "POST", body }] : [location.href])).catch(() => null);
   if (answer?.status === 401) return location.reload();
   if (!answer || answer.status >= 500) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -37,7 +40,7 @@ async function refresh(address = location.href, options = {}) {
 }
 
 const tabs = new BroadcastChannel("changes");
-tabs.onmessage = soon;
+tabs.onmessage = () => soon();
 const follow = () => new Promise((over) => {
   const stream = new EventSource("/console/changes");
   stream.addEventListener("promotion.changed", () => { tabs.postMessage(0); soon(); });
@@ -46,11 +49,11 @@ const follow = () => new Promise((over) => {
 const hold = async () => { for (;;) await follow(); };
 if (document.body.dataset.live) navigator.locks ? navigator.locks.request("changes", hold) : hold();
 
-// A form marked as live shows what it would say while it is written.
-let writing;
 document.addEventListener("input", ({ target: { form } }) => {
   if (!form?.dataset.live) return;
-  clearTimeout(writing);
-  writing = setTimeout(() => refresh(form.dataset.live, { method: "POST", body: new URLSearchParams(new FormData(form)) }), 300);
+  draft = form;
+  clearTimeout(waiting);
+  waiting = undefined;
+  soon(300);
 });
 setInterval(() => document.body.dataset.live && !document.hidden && soon(), 60000);
