@@ -36,6 +36,8 @@ async def furnish(ready: dict[str, Any]) -> Office:
     rule = await admin.post("/promotions/rules", _RULE)
     await admin.post("/promotions/rules", {**_RULE, "name": "Stricter latency", "status": "shadow"})
     await _facts(admin)
+    # The same id with other words: nobody can tell which was meant.
+    await _send(admin, "metrics.observed", datetime.now(UTC).isoformat(), _CONTRADICTION)
     promotions = {"rule": rule["id"]}
     for name, agent, version in (
         ("waiting", "invoice-reader", "2.4.0"), ("unmet", "refund-bot", "5.0.0"),
@@ -101,6 +103,7 @@ async def _send(admin: Caller, topic: str, now: str, data: dict[str, Any]) -> No
     await admin.post("/events", event, {"Content-Type": "application/cloudevents+json"})
 
 
+_CONTRADICTION: dict[str, Any] = {"deployment_id": "invoice-reader-2.4.0-staging", "metrics": {"error_rate": 0.9}}
 _RULE: dict[str, Any] = {
     "name": "Into production",
     "source_environment": "staging",

@@ -272,3 +272,26 @@ def test_another_organization_sees_nothing_of_this_one(sign_in: SignIn, office: 
 
     assert foreign is not None
     assert (foreign.status, random.status) == (404, 404)
+
+
+def test_a_dead_letter_is_looked_at_and_dealt_with(sign_in: SignIn) -> None:
+    page = sign_in("admin")
+    page.goto("/dead-letters")
+
+    page.get_by_role("link", name="id_reuse").first.click()
+    expect(page.get_by_role("region", name="The record")).to_contain_text("invoice-reader-2.4.0-staging")
+    page.get_by_role("button", name="Discard…").click()
+    page.get_by_role("dialog").get_by_label("Reason").fill("Sent twice by mistake")
+    page.get_by_role("dialog").get_by_role("button", name="Discard").click()
+
+    expect(page.get_by_text("“Sent twice by mistake”")).to_be_visible()
+    page.goto("/dead-letters")
+    expect(page.get_by_role("main")).not_to_contain_text("id_reuse")
+
+
+def test_dead_letters_say_for_whom_they_are(sign_in: SignIn) -> None:
+    page = sign_in("viewer")
+
+    page.goto("/dead-letters")
+
+    expect(page.get_by_text("They are for administrators and operators")).to_be_visible()

@@ -2,8 +2,7 @@
 
 from urllib.parse import urlencode
 
-from fastapi import Request as HttpRequest
-from fastapi import Response
+from fastapi import Request, Response
 
 from studio.console.api import segment
 from studio.console.forms import read_form
@@ -14,36 +13,39 @@ from studio.problems import ApiError, Forbidden
 routes = page_routes()
 
 SHOWN = 25
-_COMMANDS = {
+_TOLD = {
     "replay": "It is sent again. Whether it can be handled now shows when its service has read it.",
     "discard": "It is discarded. Its bytes are kept.",
 }
 
 
 @routes.get("/dead-letters")
-async def show(visit: Visiting, cursor: str = "") -> Response:
-    """List the dead letters, newest first."""
+async def list_all(visit: Visiting, state: str = "parked", cursor: str = "") -> Response:
+    """List the dead letters, newest first; the filter is in the address."""
     try:
-        page = await visit.api.get("/dead-letters", {"cursor": cursor, "limit": SHOWN})
-    except Forbidden:
-        page = None
-    following = page and page["next_cursor"] and "/dead-letters?" + urlencode({"cursor": page["next_cursor"]})
-    return await visit.page(
-        "dead_letters.html",
-        letters=None if page is None else page["items"],
-        following=following,
-    )
+        page = await visit.api.get("/dead-letters", {"state": state, "cursor": cursor, "limit": SHOWN})
+    except Forbidden as error:
+        return await visit.page("dead_letters.html", refused=str(error), letters=[], state=state, following=None)
+    following = page["next_cursor"] and "/dead-letters?" + urlencode({"state": state, "cursor": page["next_cursor"]})
+    return await visit.page("dead_letters.html", refused="", letters=page["items"], state=state, following=following)
+
+
+@routes.get("/dead-letters/{letter_id}")
+async def show(visit: Visiting, letter_id: str) -> Response:
+    """Show one whole."""
+    return await visit.page("dead_letter.html", letter=await visit.api.get(f"/dead-letters/{segment(letter_id)}"))
 
 
 @routes.post("/dead-letters/{letter_id}/{command}")
-async def act(visit: Visiting, request: HttpRequest, letter_id: str, command: str) -> Response:
-    """Send a letter again, or discard it with its reason."""
-    if command not in _COMMANDS:
-        return visit.go("/dead-letters", "There is no such command.", "trouble")
+async def act(visit: Visiting, request: Request, letter_id: str, command: str) -> Response:
+    """Send a letter again, or discard it."""
     form = await read_form(request)
-    body = {"reason": form.text("reason")} if command == "discard" else None
+    here = f"/dead-letters/{segment(letter_id)}"
+    if command not in _TOLD:
+        return visit.go(here, "There is no such command.", "trouble")
     try:
-        await visit.api.send("POST", f"/dead-letters/{segment(letter_id)}/{command}", body)
+        body = {"reason": form.text("reason")} if command == "discard" else None
+        await visit.api.send("POST", f"{here}/{command}", body)
     except ApiError as error:
-        return visit.go("/dead-letters", str(error), "trouble")
-    return visit.go("/dead-letters", _COMMANDS[command])
+        return visit.go(here, str(error), "trouble")
+    return visit.go(here, _TOLD[command])

@@ -26,7 +26,7 @@ class Clock:
 
 @pytest.fixture
 async def platform(database: str) -> AsyncIterator[Database]:
-    opened = Database(database, role="promotion_platform", application_name="test")
+    opened = Database(database, role="promotion_platform", application_name="test", every_organization=True)
     yield opened
     await opened.close()
 
