@@ -1,11 +1,13 @@
 """Every point of every step: the process dies there, or its connection is cut there; nothing is lost or doubled."""
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
 
+from studio.local.postgres import EmbeddedPostgres
 from tests.crash_points.script import CANCELLED, DEPLOYED, REJECTED, Play, Step
 from tests.simulation.clockwork import Clock, SimulatedLoop
 from tests.simulation.fuses import Crash, Cut
@@ -16,14 +18,20 @@ Stage = Callable[[Callable[[Plumbing, Clock], Coroutine[Any, Any, None]]], None]
 EXPECTED = {"completed": DEPLOYED, "rejected": REJECTED, "cancelled": CANCELLED}
 
 
-@pytest.fixture
-def stage(database: str) -> Iterator[Stage]:
-    """Runs what it is given in a loop whose time stands still."""
+# A lost connection takes the same ways back as a death, but for the process that lives on: tried in the long form.
+ERRORS = [Crash, Cut] if os.environ.get("CRASH_POINTS") == "all" else [Crash]
+
+
+@pytest.fixture(scope="module")
+def stage(postgres_server: EmbeddedPostgres, migrated_template: str) -> Iterator[Stage]:
+    """Runs what it is given in a loop whose time stands still, all on one database that is emptied in between."""
+    postgres_server.create_database("crash_points", template=migrated_template)
     clock = Clock()
     with quiet(), asyncio.Runner(loop_factory=lambda: SimulatedLoop(clock)) as runner:
-        plumbing = runner.run(Plumbing.lay(database))
+        plumbing = runner.run(Plumbing.lay(postgres_server.dsn_for("crash_points")))
         yield lambda perform: runner.run(perform(plumbing, clock))
         runner.run(plumbing.close())
+    postgres_server.drop_database("crash_points")
 
 
 def steps_of(scripts: dict[str, list[Step]]) -> list[Any]:
@@ -34,7 +42,7 @@ def steps_of(scripts: dict[str, list[Step]]) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("error", [Crash, Cut])
+@pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize(("end", "number"), steps_of(EXPECTED))
 def test_a_fault_at_any_point_of_a_step_changes_nothing_of_its_end(
     stage: Stage, end: str, number: int, error: type[BaseException]
@@ -58,7 +66,7 @@ def test_a_fault_at_any_point_of_a_step_changes_nothing_of_its_end(
     stage(perform_all)
 
 
-@pytest.mark.parametrize("member", ["promotion", "rules", "executor", "inventory"])
+@pytest.mark.parametrize("member", ["promotion", "executor"])
 @pytest.mark.parametrize(("end", "number"), steps_of({"completed": DEPLOYED}))
 def test_a_process_killed_between_any_two_steps_loses_nothing(stage: Stage, end: str, number: int, member: str) -> None:
     async def perform(plumbing: Plumbing, clock: Clock) -> None:
