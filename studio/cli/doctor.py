@@ -1,6 +1,5 @@
 """The command that checks what the others need: doctor."""
 
-import os
 from collections.abc import AsyncIterator
 
 from studio import problems
@@ -21,10 +20,9 @@ async def doctor(*, api: Api = HERE) -> int:
 
 
 async def _checks(api: Api) -> AsyncIterator[Check]:
-    url = api.url or os.environ.get("PROMOTION_URL")
+    url, key = api.address()
     yield "the API's address is known", None if url else "set PROMOTION_URL, such as http://127.0.0.1:8080"
-    key = os.environ.get("PROMOTION_API_KEY")
-    yield "there is an API key", None if key else "set PROMOTION_API_KEY; promotion token create makes one"
+    yield "there is an API key", None if key else "set PROMOTION_API_KEY, or run promotion login"
     if not url or not key:
         return
     async with api.client() as client:

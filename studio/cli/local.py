@@ -90,7 +90,7 @@ def env(
     Parameters
     ----------
     identity
-        Whose key: requester, approver, approver2, admin, viewer, outsider; by default that of programs.
+        Whose key: requester, approver, approver2, admin, operator, viewer, outsider; by default that of programs.
     operator
         Also print what promotion token and promotion migrate need.
     """

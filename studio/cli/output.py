@@ -41,7 +41,7 @@ def plain(value: Any) -> str:
 def show_rows(rows: Sequence[Row], columns: Sequence[Column], output: Format, *, whole: Any = None) -> None:
     """Show a list; ``whole`` is what JSON and YAML show where that is more than the rows."""
     if output != "table":
-        _show_document(list(rows) if whole is None else whole, output)
+        show_document(list(rows) if whole is None else whole, output)
     elif sys.stdout.isatty():
         _show_table(rows, columns)
     else:
@@ -52,7 +52,7 @@ def show_rows(rows: Sequence[Row], columns: Sequence[Column], output: Format, *,
 def show_one(row: Row, columns: Sequence[Column], output: Format) -> None:
     """Show one thing, a line for each column."""
     if output != "table":
-        _show_document(row, output)
+        show_document(row, output)
         return
     width = max(len(column.title) for column in columns)
     for column in columns:
@@ -65,7 +65,8 @@ def note(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _show_document(document: Any, output: Format) -> None:
+def show_document(document: Any, output: Format) -> None:
+    """Show a whole answer as JSON or YAML."""
     if output == "json":
         print(json.dumps(document, indent=2, ensure_ascii=False))
         return

@@ -1,7 +1,8 @@
-"""Commands about rules: list, show, create, update, disable, delete."""
+"""Commands about rules: list, show, history, create, update, disable, delete; and those that try them out."""
 
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from cyclopts import App, Parameter
 
@@ -11,6 +12,8 @@ from studio.cli.options import HERE, Api, Output
 from studio.cli.output import Column, note, show_one, show_rows
 
 app = App(name="rules", help="What each hop needs.")
+app.command("studio.cli.rule_trials:run_cases", name="test", help="Run files of cases; needs no API.")
+app.command("studio.cli.rule_trials:backtest", name="backtest", help="Replay what was recorded under a rule.")
 
 COLUMNS = (
     Column("ID", "id"),
@@ -32,6 +35,11 @@ DETAILS = (
     Column("gateway", "target_gateway_id"),
     Column("created", lambda row: f"{row['created_at']} by {row['created_by']}"),
     Column("updated", lambda row: f"{row['updated_at']} by {row['updated_by']}"),
+)
+VERSIONS = (
+    *COLUMNS[1:],
+    Column("WRITTEN", "updated_at"),
+    Column("BY", "updated_by"),
 )
 _WRITTEN = (
     *("name", "source_environment", "target_environment", "requires_approval", "auto_promote"),
@@ -55,6 +63,14 @@ async def show(rule: Id, /, *, output: Output = "table", api: Api = HERE) -> Non
     async with api.client() as client:
         found = await client.get_rule(rule)
     show_one(found.model_dump(mode="json"), DETAILS, output)
+
+
+@app.command
+async def history(rule: Id, /, *, output: Output = "table", api: Api = HERE) -> None:
+    """List everything that a rule ever said, newest first; of a deleted one too."""
+    async with api.client() as client:
+        page = await client.raw("GET", f"/promotions/rules/{quote(rule, safe='')}/versions")
+    show_rows(page["items"], VERSIONS, output, whole=page)
 
 
 @app.command

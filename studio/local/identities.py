@@ -39,6 +39,7 @@ IDENTITIES = (
     Identity("approver", ORGANIZATION, (Role.APPROVER, Role.VIEWER)),
     Identity("approver2", ORGANIZATION, (Role.APPROVER, Role.VIEWER)),
     Identity("admin", ORGANIZATION, (Role.ADMIN,)),
+    Identity("operator", ORGANIZATION, (Role.OPERATOR,)),
     Identity("viewer", ORGANIZATION, (Role.VIEWER,)),
     Identity("outsider", OTHER_ORGANIZATION, (Role.ADMIN,)),
     Identity(SERVICE, ORGANIZATION, (Role.DELEGATE, Role.PUBLISHER)),
