@@ -1,6 +1,7 @@
 """Every page, light and dark: accessible, small, under its own policy; and what it looks like."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
