@@ -113,18 +113,20 @@ BUGS: tuple[Bug, ...] = (
             Edit("services/promotion/domain/lifecycle.py", "**dict.fromkeys(TERMINAL, frozenset[State]()),", "**dict.fromkeys(TERMINAL, PENDING | HELD | TERMINAL),"),
             Edit("services/promotion/domain/progress.py", "    if promotion.state not in lifecycle.PENDING | lifecycle.HELD:\n        return None\n", ""),
         ),
-        (MODEL,),
+        (MODEL, "tests/unit/promotion"),
         quick=True,
     ),
     bug(
         "a stale evaluation overtakes a newer one", "promotion/domain/progress.py",
         "evaluation.number <= promotion.evaluation.number", "evaluation.number == promotion.evaluation.number",
         MODEL,
+        "tests/unit/promotion",
     ),
     bug(
         "evidence that became too old still counts", "promotion/domain/decision.py",
         "evaluation.holds_until is None or now < evaluation.holds_until", "evaluation.holds_until is None or now",
         MODEL,
+        "tests/unit/promotion",
     ),
     Bug(
         "the requester's own vote counts",
@@ -140,18 +142,20 @@ BUGS: tuple[Bug, ...] = (
                 "        pass\n    if promotion.state not in lifecycle.PENDING and not _open_again",
             ),
         ),
-        (MODEL,),
+        (MODEL, "tests/unit/promotion"),
         quick=True,
     ),
     bug(
         "one person in two spellings is two", "promotion/domain/approvals.py",
         "            principal_key(vote.voter): vote\n", "            vote.voter: vote\n",
-        "tests/integration/promotion/test_meaningful_approvals.py", MODEL,
+        MODEL,
+        "tests/unit/promotion",
     ),
     bug(
         "one approval is enough, whatever the rules say", "promotion/domain/decision.py",
         "max(1, evaluation.required_approvers)", "min(1, evaluation.required_approvers)",
         MODEL,
+        "tests/unit/promotion",
     ),
     bug(
         "an override needs no reason", "promotion/http/commands.py",
@@ -162,6 +166,7 @@ BUGS: tuple[Bug, ...] = (
         "cancelled after the point of no return", "promotion/domain/commands.py",
         "    if promotion.state not in lifecycle.PENDING | lifecycle.HELD:\n        raise TooLate(\"cancel\", promotion)\n", "",
         MODEL,
+        "tests/unit/promotion",
     ),
     bug(
         "two executions in one slot", "promotion/store.py",
@@ -183,6 +188,7 @@ BUGS: tuple[Bug, ...] = (
         '    """Start a queued promotion whose slot is free, unless it expired or its evidence went bad meanwhile."""\n    if cause.at >= promotion.expires_at:',
         '    """Start a queued promotion whose slot is free, unless it expired or its evidence went bad meanwhile."""\n    if cause.at is None:',
         MODEL,
+        "tests/unit/promotion",
     ),
     bug(
         "what stays unanswered is not sent again", "promotion/upkeep.py",

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def copy_project(folder: Path) -> Path:
 
 
 def hunt(copy: Path, bug: Bug) -> Hunted:
-    """Put ``bug`` into ``copy``, try to catch it, and take it out again."""
+    """Put ``bug`` into ``copy``, try to catch it, take it out again, and see that nothing is caught without it."""
     originals = {edit.path: (copy / edit.path).read_text("utf-8") for edit in bug.edits}
     try:
         for edit in bug.edits:
@@ -50,29 +51,39 @@ def hunt(copy: Path, bug: Bug) -> Hunted:
             if text.count(edit.old) != 1:
                 raise OutOfDate(f"{bug.name}: {edit.old[:60]!r} stands {text.count(edit.old)} times in {edit.path}")
             (copy / edit.path).write_text(text.replace(edit.old, edit.new), "utf-8")
-        return _try(copy, bug)
+        failed, how = _first_failure(copy, bug.caught_by)
     finally:
         for path, text in originals.items():
             (copy / path).write_text(text, "utf-8")
+    if failed is None:
+        return Hunted(bug, caught=False, how=how)
+    without, _ = _first_failure(copy, [failed])
+    if without is not None:
+        return Hunted(bug, caught=False, how=f"{failed} fails without the bug as well")
+    return Hunted(bug, caught=True, how=failed)
 
 
-def _try(copy: Path, bug: Bug) -> Hunted:
+def _first_failure(copy: Path, choices: Sequence[str]) -> tuple[str | None, str]:
+    """Run tests until one fails; give it, or None and why."""
     how = ""
-    for tests in bug.caught_by:
-        command = [
-            sys.executable, "-B", "-m", "pytest", "-x", "-q", "--no-header", "--tb=line",
-            "-p", "no:cacheprovider", tests,
-        ]  # fmt: skip
-        environment = {**os.environ, "PYTHONPATH": str(copy)}
+    for tests in choices:
         try:
-            result = subprocess.run(
-                command, cwd=copy, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
-            )
+            result = _run(copy, tests)
         except subprocess.TimeoutExpired:
             how = f"{tests} did not end"
             continue
-        told = [line for line in result.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+        told = [line for line in result.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
         if result.returncode == 1 and told:
-            return Hunted(bug, caught=True, how=told[0][:200])
+            return told[0].split(" ", 1)[1].split(" - ")[0], ""
         how = f"{tests} ended with {result.returncode}: {(result.stdout or result.stderr)[-200:]}"
-    return Hunted(bug, caught=False, how=how)
+    return None, how
+
+
+def _run(copy: Path, tests: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable, "-B", "-m", "pytest", "-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider", tests,
+    ]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(copy)}
+    return subprocess.run(
+        command, cwd=copy, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
