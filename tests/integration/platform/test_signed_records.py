@@ -72,7 +72,7 @@ class Consumer:
 
 @pytest.fixture
 async def consumer(database: str) -> AsyncIterator[Consumer]:
-    pool = Database(database, role=None, application_name="signed")
+    pool = Database(database, role=None, application_name="signed", every_organization=True)
     yield Consumer(pool)
     await pool.close()
 
@@ -172,3 +172,11 @@ async def test_an_expired_key_signs_nothing(consumer: Consumer) -> None:
 def _renamed(record: EncodedRecord) -> EncodedRecord:
     headers = tuple((name, b"service" if name == KEY_HEADER else raw) for name, raw in record.headers)
     return replace(record, headers=headers)
+
+
+async def test_a_parked_record_belongs_to_nobody_that_it_merely_names(consumer: Consumer) -> None:
+    await consumer.take(result("unsigned"))
+
+    async with consumer.database.begin() as connection:
+        owners = list(await connection.scalars(text("SELECT organization_id FROM platform.dead_letter")))
+    assert owners == [None]
