@@ -47,7 +47,8 @@ class Play:
         await world.begin()
         scheduler = Scheduler(world)
         people.publish(world, people.announcement(world, "dep-1", "agent-1", "gw-dev"))
-        await scheduler.until_still()
+        for owner in ("inventory", "rules"):
+            await world.consume(world.members[owner], DEPLOYMENT_COMPLETED, some=False, commit=True)
         written = RuleWrite.model_validate(
             {
                 "name": "one approval, started by hand",
@@ -145,7 +146,7 @@ async def _answer(play: Play) -> None:
 ARRIVES = Step("the request arrives", "executor", _arrive)
 ANSWERED = Step("the answer arrives", "executor", _answer)
 
-_ASKED = [
+ASKED_FOR = [
     command("create", "rita"),
     relays("promotion"),
     consumes("rules", PROMOTION_REQUESTED),
@@ -154,7 +155,7 @@ _ASKED = [
     relays("promotion"),
 ]
 DEPLOYED = [
-    *_ASKED,
+    *ASKED_FOR,
     command("approve", "ada"),
     command("execute", "rita"),
     relays("promotion"),
@@ -174,5 +175,5 @@ DEPLOYED = [
     runs("rules", "rules confirmation"),
     runs("promotion", "promotion redrive"),
 ]
-REJECTED = [*_ASKED, command("reject", "ada"), relays("promotion")]
-CANCELLED = [*_ASKED, command("approve", "ada"), command("cancel", "rita"), relays("promotion")]
+REJECTED = [*ASKED_FOR, command("reject", "ada"), relays("promotion")]
+CANCELLED = [*ASKED_FOR, command("approve", "ada"), command("cancel", "rita"), relays("promotion")]
