@@ -95,6 +95,11 @@ class Door:
 
 @pytest.fixture
 def settings(database: str) -> Settings:
+    return settings_on(database)
+
+
+def settings_on(database: str) -> Settings:
+    """Settings of an ingress on ``database``, without any Kafka."""
     return load_settings(
         {
             "DATABASE_URL": database,
@@ -110,19 +115,19 @@ def settings(database: str) -> Settings:
 @pytest.fixture
 async def door(settings: Settings, database: str) -> AsyncIterator[Door]:
     """An ingress that takes its time, so that a busy machine is no outage."""
-    async with _serving(settings, database, answer_seconds=10) as serving:
-        yield serving
+    async with serving(settings, database, answer_seconds=10) as served:
+        yield served
 
 
 @pytest.fixture
 async def prompt_door(settings: Settings, database: str) -> AsyncIterator[Door]:
     """An ingress as it is in earnest."""
-    async with _serving(settings, database, answer_seconds=ANSWER_SECONDS) as serving:
-        yield serving
+    async with serving(settings, database, answer_seconds=ANSWER_SECONDS) as served:
+        yield served
 
 
 @asynccontextmanager
-async def _serving(settings: Settings, database: str, *, answer_seconds: float) -> AsyncIterator[Door]:
+async def serving(settings: Settings, database: str, *, answer_seconds: float) -> AsyncIterator[Door]:
     ingress = build_service(settings, utc_now, answer_seconds=answer_seconds)
     stopping = asyncio.Event()
     running = asyncio.create_task(ingress.run(stopping))
