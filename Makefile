@@ -5,7 +5,7 @@ VENV  := .venv/.installed
 PY    := .venv/bin/python
 ARGS  ?=
 
-.PHONY: install demo up test check audit fuzz simulate races seeded-bugs format bench docs clean
+.PHONY: install demo up test check audit fuzz mutants simulate races seeded-bugs format bench docs clean
 
 install: $(VENV)
 
@@ -37,6 +37,9 @@ audit: install
 
 fuzz: install
 	$(PY) -m tests.fuzz $(ARGS)
+
+mutants: install
+	$(PY) -m tests.mutation $(ARGS)
 
 simulate: install
 	PYTHONHASHSEED=0 $(PY) -m tests.simulation $(ARGS)

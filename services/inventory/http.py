@@ -25,6 +25,7 @@ from services.platform.http.problems import Problem, documented, invalid, not_fo
 from services.platform.identity import Principal
 from services.platform.messaging.outbox import Outbox
 from services.platform.outward import Forbidden, Network, check_url, read_networks
+from services.platform.redaction import redacted_text
 from services.platform.settings import Settings, vault_of
 from services.platform.vault import NoKeys, Place, Vault
 
@@ -219,7 +220,9 @@ def _url(text: str, allowed: Sequence[Network]) -> str:
         url = gateway_url(text)
         check_url(url, allowed)
     except (WrongUrl, Forbidden) as error:
-        raise invalid("/url", "wrong_url", f"{text[:80]!r} {error}", "for example https://gateway:8443") from None
+        raise invalid(
+            "/url", "wrong_url", f"{redacted_text(text[:80])!r} {error}", "for example https://gateway:8443"
+        ) from None
     return url
 
 

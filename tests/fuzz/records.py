@@ -32,7 +32,7 @@ DATA: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-async def fuzz(bootstrap: str, *, seconds: float, seed: int, per_second: int = 400) -> int:
+async def fuzz(bootstrap: str, *, seconds: float, seed: int, per_second: int = 150) -> int:
     """Publish records for ``seconds``; give how many."""
     nasty, sent = Nasty(seed), 0
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", max_request_size=2_000_000)
@@ -70,5 +70,5 @@ def _record(nasty: Nasty) -> dict[str, Any]:
         headers = [*headers[: draw.randrange(len(headers))], ("reply_to", b"promotion.approved"), ("ce_id", b"again")]
     if kind > 0.95:
         value = draw.choice((b"", b"null", b"[" * 5000, draw.randbytes(100), b'{"a":' * 500))
-    key = draw.choice((None, b"", b"dep-1", b"\xff" * 10))
+    key = draw.choice((None, b"", b"\xff" * 10, f"dep-{draw.randrange(100)}".encode()))
     return {"topic": topic, "value": value, "key": key, "headers": headers}

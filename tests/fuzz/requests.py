@@ -59,7 +59,7 @@ class Findings:
             self.wrong.append(f"{status} for {request[:400]}: {body[:300]!r}")
 
 
-async def fuzz(url: str, keys: list[str], *, seconds: float, seed: int, workers: int = 16) -> Findings:
+async def fuzz(url: str, keys: list[str], *, seconds: float, seed: int, workers: int = 12) -> Findings:
     """Send requests for ``seconds``."""
     findings = Findings()
     async with aiohttp.ClientSession() as session:
@@ -108,23 +108,30 @@ async def _worker(
             await _raw(nasty, url, findings)
             continue
         try:
-            async with session.request(
-                request.method,
-                _url(url + request.target),
-                data=request.body,
-                headers=request.headers,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=15),
-            ) as answer:
-                body = b"" if answer.content_type == "text/event-stream" else await answer.content.read(2000)
-                findings.note(repr(request), answer.status, body)
-                if answer.content_type == "text/event-stream":
-                    answer.close()
+            for patience in (1, 2, 4, None):
+                status, body = await _ask(session, url, request)
+                # A busy machine may answer that it is busy; it has to do better when it is asked again.
+                if status != 503 or patience is None:
+                    break
+                findings.statuses[status] += 1
+                await asyncio.sleep(patience)
+            findings.note(repr(request), status, body)
         except TimeoutError:
             findings.wrong.append(f"no answer within 15 s for {request!r}"[:500])
         except (aiohttp.ClientError, ValueError, UnicodeError):
             # Our own client refuses to send some of it.
             findings.statuses[0] += 1
+
+
+async def _ask(session: aiohttp.ClientSession, url: str, request: "Request") -> tuple[int, bytes]:
+    async with session.request(
+        request.method, _url(url + request.target), data=request.body, headers=request.headers,
+        allow_redirects=False, timeout=aiohttp.ClientTimeout(total=15),
+    ) as answer:  # fmt: skip
+        if answer.content_type == "text/event-stream":
+            answer.close()
+            return answer.status, b""
+        return answer.status, await answer.content.read(2000)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from schemas.resources import ProblemDocument
 from services.platform.database import DatabaseUnavailable, is_conflict, is_outage
+from services.platform.redaction import redacted
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:promotion:problem:"
@@ -130,7 +131,7 @@ def _item(error: Mapping[str, Any]) -> dict[str, str]:
     path = "/" + "/".join(part.replace("~", "~0").replace("/", "~1") for part in location)
     if where != "body":
         path = f"{where}:{path}"
-    message = f"{error['msg']}{_shown(error.get('input'))}"
+    message = f"{error['msg']}{_shown(redacted(location[-1] if location else '', error.get('input')))}"
     return field_error(path, str(error["type"]), message, _hint(str(error["type"])))
 
 

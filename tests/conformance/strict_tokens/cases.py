@@ -72,6 +72,13 @@ ACCEPTED: dict[str, str] = {
 _HONEST = token()
 _HEADER, _CLAIMS, _SIGNATURE = _HONEST.split(".")
 
+
+def _next(character: str) -> str:
+    """Give a character that differs in bits that base64 does not count here."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    return alphabet[alphabet.index(character) ^ 1]
+
+
 REFUSED: dict[str, str] = {
     "nothing": "",
     "no JWT at all": "opensesame",
@@ -134,6 +141,7 @@ REFUSED: dict[str, str] = {
     "a claim twice": token(json.dumps(claims()).replace('"sub":', '"sub": "mallory", "sub":').encode()),
     "changed claims": f"{_HEADER}.{b64(json.dumps(claims(sub='mallory')).encode())}.{_SIGNATURE}",
     "a changed signature": f"{_HEADER}.{_CLAIMS}.{_SIGNATURE[:-4]}AAAA",
+    "a signature written otherwise": f"{_HEADER}.{_CLAIMS}.{_SIGNATURE[:-1]}{_next(_SIGNATURE[-1])}",
     "a signature cut short": f"{_HEADER}.{_CLAIMS}.{_SIGNATURE[:-8]}",
     "another issuer": token(claims(iss="https://issuer.example/realms/two")),
     "an issuer that begins alike": token(claims(iss=f"{ISSUER}/")),
@@ -170,3 +178,12 @@ REFUSED: dict[str, str] = {
     "roles that are no texts": token(claims(roles=["admin", 1])),
     "a thousand roles": token(claims(roles=["viewer"] * 1000)),
 }  # fmt: skip
+
+# Those that are refused by their header alone, before any key is looked for.
+REFUSED_BY_HEADER = (
+    "too long", "five parts, as if encrypted", "no signature", "alg none", "alg None", "alg nOnE with a signature",
+    "no alg", "alg as a list", "alg as a number", "alg in lower case", "HMAC with the public key as PEM",
+    "HMAC with the shared key of the set", "ES512", "ES256K", "EdDSA", "no kid", "an empty kid", "a kid as a number",
+    "a kid of 300 characters", "crit", "an empty crit", "crit of b64", "b64 alone", "another type",
+    "a type that is no text", "a header with a key twice", "a signature written otherwise",
+)  # fmt: skip

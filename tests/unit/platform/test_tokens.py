@@ -12,7 +12,7 @@ from services.platform.grants import Grants, read_grant
 from services.platform.identity import Principal
 from services.platform.jwks import FetchFailed, KeySet, TokenVerifier, read_key_set
 from services.platform.tokens import TokenRules, WrongToken, read_header, read_token
-from tests.conformance.strict_tokens.cases import ACCEPTED, KEY_SET, REFUSED
+from tests.conformance.strict_tokens.cases import ACCEPTED, KEY_SET, REFUSED, REFUSED_BY_HEADER
 from tests.conformance.strict_tokens.issuer import AUDIENCE, ISSUER, NOW, claims, ec_key, token
 
 RULES = TokenRules(issuer=ISSUER, audience=AUDIENCE)
@@ -38,6 +38,12 @@ def test_a_token_of_the_set_is_taken(name: str) -> None:
 def test_a_token_of_the_set_is_refused(name: str) -> None:
     with pytest.raises(WrongToken):
         read(REFUSED[name])
+
+
+@pytest.mark.parametrize("name", REFUSED_BY_HEADER)
+def test_a_token_of_the_set_is_refused_before_a_key_is_looked_for(name: str) -> None:
+    with pytest.raises(WrongToken):
+        read_header(REFUSED[name])
 
 
 @pytest.mark.parametrize("name", REFUSED)
