@@ -139,7 +139,7 @@ def read_reply(call: Call, order: Order, answer: Answer | NoAnswer, *, now: date
     if answer.status == HTTPStatus.NOT_FOUND and call is Call.LOOK_UP:
         return Absent()
     if answer.status == HTTPStatus.CONFLICT:
-        return _read_conflict(answer)
+        return _read_conflict(call, answer)
     if 400 <= answer.status < 500 and call is Call.PUT:
         return Refused(_told(answer))
     return Unknown(_told(answer), _retry_after_seconds(answer, now=now), struggling=answer.status >= 500)
@@ -168,8 +168,8 @@ def _read_success(call: Call, order: Order, answer: Answer) -> Reply:
     return Created() if answer.status == HTTPStatus.CREATED else Exists()
 
 
-def _read_conflict(answer: Answer) -> Reply:
-    if _problem(answer).code == "content_mismatch":
+def _read_conflict(call: Call, answer: Answer) -> Reply:
+    if call is not Call.FENCE and _problem(answer).code == "content_mismatch":
         return Conflict(_told(answer))
     # Also a stale fencing token: whoever took over writes the outcome, and our own write will find its lease gone.
     return Unknown(_told(answer), struggling=False)

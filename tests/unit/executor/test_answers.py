@@ -69,6 +69,8 @@ MEANINGS = [
     (Call.FENCE, answer(201, deployment()), Unknown),
     (Call.FENCE, answer(404), Unknown),
     (Call.FENCE, answer(409), Unknown),
+    # Whatever the key holds, a fence that is not confirmed is asked for again in a while, never at once.
+    (Call.FENCE, answer(409, b'{"code": "content_mismatch"}'), Unknown),
     (Call.FENCE, answer(410), Fenced),
     (Call.FENCE, answer(401), Denied),
 ]
