@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
+from schemas.moments import Moment
 from schemas.resources import Request, Resource
 from schemas.text import Identifier, Sentence
 
@@ -70,7 +71,7 @@ class ReplayMany(Request):
     reason: Identifier | None = None
     group: Identifier | None = None
     # Those that fail again are parked anew, later; without this a caller that goes on until none is left never ends.
-    parked_before: AwareDatetime | None = None
+    parked_before: Moment | None = None
     limit: Annotated[int, Field(strict=True, ge=1, le=500)] = 100
 
 

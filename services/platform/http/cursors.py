@@ -8,6 +8,7 @@ import json
 from datetime import datetime
 from typing import Any
 
+from schemas.moments import in_utc
 from schemas.text import plain_text
 from services.platform.http.problems import invalid
 
@@ -49,5 +50,5 @@ def _part(part: object, kind: type[CursorPart]) -> CursorPart:
     if kind is datetime and isinstance(part, str):
         moment = datetime.fromisoformat(part)
         if moment.tzinfo is not None:
-            return moment
+            return in_utc(moment)
     raise ValueError

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from schemas.vocabulary import ConditionsResult, Execution
+from services.platform.http.cursors import write_cursor
 from tests.integration.promotion.api import Api, identifier_of
 from tests.integration.promotion.house import REDRIVE_AFTER, completion, evaluation
 
@@ -258,7 +259,13 @@ async def test_lists_are_newest_first_filtered_and_paged(api: Api) -> None:
     assert [item["id"] for item in by_rita.body["items"]] == [str(made[3]), str(made[1])]
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "cursor=x", "status=done", "cursor=WyJ4IiwieSJd"])
+# A moment that is before the first year in UTC.
+_TOO_EARLY = write_cursor("0001-01-01T00:00:00+14:00", "00000000-0000-0000-0000-000000000000")
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=201", "cursor=x", "status=done", "cursor=WyJ4IiwieSJd", f"cursor={_TOO_EARLY}"]
+)
 async def test_a_wrong_query_names_its_parameter(api: Api, query: str) -> None:
     answer = await api.get(f"/api/v1/promotions?{query}")
 
