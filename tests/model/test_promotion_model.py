@@ -1,6 +1,6 @@
 """Every order of events that people, rules, gateways and the clock can bring: the domain agrees with the model."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from uuid import UUID
@@ -30,15 +30,14 @@ class Promotions(RuleBasedStateMachine):
     """Two slots, any number of promotions, and deliveries that come late, twice and out of order."""
 
     names = Bundle("names")
-    # Evaluations and outcomes that were told, and may be told again.
-    told = Bundle("told")
 
     def __init__(self) -> None:
         super().__init__()
         self.desk = Desk()
         self.model: dict[str, Expected] = {}
         self.slots: dict[str, str] = {}
-        self.numbers: Counter[str] = Counter()
+        # Evaluations that were told, and may be told again.
+        self.said: defaultdict[str, list[Evaluation]] = defaultdict(list)
         self.now = START
 
     @initialize(target=names)
@@ -67,7 +66,7 @@ class Promotions(RuleBasedStateMachine):
         return name
 
     @rule(
-        target=told, name=names, needed=st.integers(0, 3), result=st.sampled_from(sorted(ConditionsResult)),
+        name=names, needed=st.integers(0, 3), result=st.sampled_from(sorted(ConditionsResult)),
         holds=st.none() | st.integers(1, 90), manual=st.booleans(), refused=st.integers(0, 9).map(lambda n: n == 0),
         at_once=st.booleans(),
     )  # fmt: skip
@@ -80,10 +79,9 @@ class Promotions(RuleBasedStateMachine):
         manual: bool,
         refused: bool,
         at_once: bool,
-    ) -> tuple[str, Evaluation]:
-        self.numbers[name] += 1
+    ) -> None:
         evaluation = Evaluation(
-            number=self.numbers[name],
+            number=len(self.said[name]) + 1,
             evaluated_at=self.now,
             requires_approval=needed > 0,
             required_approvers=needed,
@@ -95,14 +93,16 @@ class Promotions(RuleBasedStateMachine):
             summary="",
             refusal=Refusal(StatusReason.NOT_ELIGIBLE, "no") if refused else None,
         )
+        self.said[name].append(evaluation)
         if at_once:
             self.hear(name, evaluation)
-        return name, evaluation
 
-    @rule(delivery=told)
-    def deliver(self, delivery: tuple[str, Evaluation]) -> None:
+    @rule(name=names, which=st.integers(0, 5))
+    def deliver(self, name: str, which: int) -> None:
         """Bring an evaluation: late, again, or after a newer one."""
-        self.hear(*delivery)
+        said = self.said[name]
+        if said:
+            self.hear(name, said[which % len(said)])
 
     def hear(self, name: str, said: Evaluation) -> None:
         self._change(name, lambda promotion: progress.evaluated(promotion, said, self._cause("service:rules")))
