@@ -67,8 +67,8 @@ def test_a_key_set_that_is_none_is_refused() -> None:
             read_key_set(document)
 
 
-def test_a_token_makes_nobody_a_delegate() -> None:
-    principal = read(token(claims(roles=["delegate", "viewer"])))
+def test_a_token_makes_nobody_a_delegate_or_an_operator() -> None:
+    principal = read(token(claims(roles=["delegate", "operator", "viewer"])))
 
     assert principal.grants == Grants.of(Role.VIEWER)
 
