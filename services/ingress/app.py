@@ -26,7 +26,7 @@ from services.platform.http import problems
 from services.platform.http.limits import RateLimitHeaders, limits_of
 from services.platform.identity import KeyRing
 from services.platform.messaging.outbox import Outbox, Relay, Wake
-from services.platform.messaging.producer import Publisher, signature_for
+from services.platform.messaging.producer import publisher_for
 from services.platform.migrate import role_of
 from services.platform.reports import Reporter
 from services.platform.service import Readiness
@@ -72,7 +72,7 @@ def build_app(settings: Settings, clock: Clock = utc_now, *, answer_seconds: flo
     relay = Relay(
         url,
         sides[NAME].outbox,
-        Publisher(settings.bootstrap_servers, service=NAME, sign=signature_for(settings)),
+        publisher_for(settings, NAME),
         role=role_of(NAME),
     )
 

@@ -17,7 +17,7 @@ from services.platform.instance_lock import InstanceLock
 from services.platform.messaging.consumer import Consumers, Subscription
 from services.platform.messaging.gate import gate_for
 from services.platform.messaging.outbox import Outbox, Relay
-from services.platform.messaging.producer import Publisher, signature_for
+from services.platform.messaging.producer import publisher_for
 from services.platform.migrate import require_current, role_of
 from services.platform.reports import Reporter
 from services.platform.settings import Settings
@@ -82,7 +82,7 @@ class Service:
         self._relay = Relay(
             url,
             outbox,
-            Publisher(settings.bootstrap_servers, service=name, sign=signature_for(settings)),
+            publisher_for(settings, name),
             role=role_of(outbox.schema),
         )
         self._consumers = Consumers(

@@ -35,6 +35,14 @@ class Settings(BaseSettings):
     kafka_bootstrap_file: Path | None = Field(None, validation_alias="PROMOTION_KAFKA_BOOTSTRAP_FILE")
     kafka_flavour: Literal["apache", "embedded"] = Field("apache", validation_alias="PROMOTION_KAFKA_FLAVOUR")
     kafka_trust: Literal["broker", "signed"] = Field("broker", validation_alias="KAFKA_TRUST")
+    # Whether Kafka is reached over TLS, by which authorities it is known, and as whom we come (SASL).
+    kafka_tls: bool = Field(False, validation_alias="PROMOTION_KAFKA_TLS")
+    kafka_ca_file: Path | None = Field(None, validation_alias="PROMOTION_KAFKA_CA_FILE")
+    kafka_username: str | None = Field(None, min_length=1, validation_alias="PROMOTION_KAFKA_USERNAME")
+    kafka_password: SecretStr | None = Field(None, min_length=1, validation_alias="PROMOTION_KAFKA_PASSWORD")
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", validation_alias="PROMOTION_KAFKA_SASL_MECHANISM"
+    )
     kafka_partitions: int = Field(
         topics.DEFAULT_PARTITIONS, ge=1, le=1000, validation_alias="PROMOTION_KAFKA_PARTITIONS"
     )
@@ -89,6 +97,14 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _whole_kafka_user(self) -> Self:
+        if (self.kafka_username is None) != (self.kafka_password is None):
+            raise ValueError("give both of PROMOTION_KAFKA_USERNAME and PROMOTION_KAFKA_PASSWORD, or neither")
+        if self.kafka_ca_file is not None and not self.kafka_tls:
+            raise ValueError("PROMOTION_KAFKA_CA_FILE says nothing without PROMOTION_KAFKA_TLS=true")
+        return self
+
+    @model_validator(mode="after")
     def _whole_issuer(self) -> Self:
         named = (self.oidc_issuer, self.oidc_audience, self.oidc_jwks_url)
         if any(named) and not all(named):
@@ -120,6 +136,11 @@ class Settings(BaseSettings):
         """Give how many records of one topic may wait for one service."""
         # The embedded broker keeps 5 MiB of a partition and drops what is older without a word.
         return self.max_lag or (2_000 if self.embedded else 200_000)
+
+    def kafka_security_protocol(self) -> str:
+        """Name, as Kafka does, how it is reached."""
+        transport = "SSL" if self.kafka_tls else "PLAINTEXT"
+        return transport if self.kafka_username is None else f"SASL_{transport}"
 
     @property
     def embedded(self) -> bool:

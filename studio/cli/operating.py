@@ -39,6 +39,7 @@ def topics() -> None:
     PROMOTION_KAFKA_PARTITIONS and PROMOTION_KAFKA_REPLICATION_FACTOR say how, as for the services.
     """
     from schemas.topics import all_topics
+    from services.platform.messaging.kafka_security import librdkafka_security
     from services.platform.settings import load_settings
     from studio.local.kafka_admin import create_topics
 
@@ -48,5 +49,6 @@ def topics() -> None:
         all_topics(),
         partitions=settings.kafka_partitions,
         replication_factor=settings.kafka_replication_factor,
+        security=librdkafka_security(settings),
     )
     note("the topics are there")

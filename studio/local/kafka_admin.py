@@ -1,7 +1,7 @@
 """What little administration a local Kafka needs: does it answer, and are its topics there. Needs no event loop."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -38,12 +38,13 @@ def create_topics(
     partitions: int,
     replication_factor: int = -1,
     timeout_seconds: float = 30.0,
+    security: Mapping[str, str] | None = None,
 ) -> None:
     """Create the topics that are missing, and return when each partition of all has a leader. Raises TopicError.
 
-    A `replication_factor` of -1 leaves it to the cluster.
+    A `replication_factor` of -1 leaves it to the cluster; `security` says, as librdkafka does, as whom it is asked.
     """
-    client = AdminClient({**_QUIET, "bootstrap.servers": bootstrap})
+    client = AdminClient({**_QUIET, "bootstrap.servers": bootstrap, **(security or {})})
     wanted = list(names)
     asked = client.create_topics(
         [NewTopic(name, num_partitions=partitions, replication_factor=replication_factor) for name in wanted],

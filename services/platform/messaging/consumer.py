@@ -23,6 +23,7 @@ from services.platform.database import Database, is_permanent
 from services.platform.messaging.compression import refuse_unreadable_batch, tolerate_unreadable_batches
 from services.platform.messaging.dead_letters import DeadLetter, Record, claimed_organization, park
 from services.platform.messaging.gate import Gate
+from services.platform.messaging.kafka_security import faststream_security
 from services.platform.messaging.outbox import Outbox
 from services.platform.settings import Settings
 from services.platform.telemetry import BATCH_SECONDS, CONSUMED, PARKED, RETRIED
@@ -211,6 +212,7 @@ class Consumers:
             graceful_timeout=8.0,
             logger=None,
             client_id=f"{self._service}-{self._settings.instance}",
+            security=faststream_security(self._settings),
         )
         self._broker = broker
         for topic in self._processors:

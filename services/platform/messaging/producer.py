@@ -6,13 +6,15 @@ After any error the client is thrown away and made anew: an idempotent producer 
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from schemas.cloudevents import EncodedRecord
+from services.platform.messaging.kafka_security import aiokafka_security
 from services.platform.messaging.signatures import Sign, outgoing, signer_of_services
 from services.platform.settings import Settings
 from services.platform.telemetry import PUBLISHED
@@ -38,11 +40,13 @@ class Publisher:
         service: str,
         timeout_seconds: float = 10.0,
         sign: Sign | None = None,
+        security: Mapping[str, Any] | None = None,
     ) -> None:
         self._bootstrap_servers = bootstrap_servers
         self._service = service
         self._timeout_seconds = timeout_seconds
         self._sign = sign
+        self._security = dict(security or {})
         self._producer: AIOKafkaProducer | None = None
 
     async def publish(self, records: Sequence[EncodedRecord]) -> None:
@@ -83,6 +87,7 @@ class Publisher:
                 max_batch_size=BATCH_BYTES,
                 max_request_size=MAX_REQUEST_BYTES,
                 request_timeout_ms=int(self._timeout_seconds * 1000),
+                **self._security,
             )
             self._producer = producer
             await producer.start()
@@ -132,8 +137,12 @@ def _append(batch: BatchBuilder, record: EncodedRecord) -> bool:
     return metadata is not None
 
 
-def signature_for(settings: Settings) -> Sign | None:
-    """Give what signs a service's records, None where the broker is trusted."""
-    if settings.kafka_trust == "broker":
-        return None
-    return signer_of_services(settings.key_pepper.get_secret_value())
+def publisher_for(settings: Settings, service: str) -> Publisher:
+    """Give what publishes ``service``'s records as the settings say: signed where the broker is not trusted."""
+    pepper = settings.key_pepper.get_secret_value()
+    return Publisher(
+        settings.bootstrap_servers,
+        service=service,
+        sign=None if settings.kafka_trust == "broker" else signer_of_services(pepper),
+        security=aiokafka_security(settings),
+    )
