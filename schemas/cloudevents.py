@@ -167,11 +167,11 @@ def _event(*, topic: str, key: bytes | None, attributes: dict[str, str], data: b
 
 def _check_attribute(name: str, text: str) -> None:
     if len(text) > MAX_ATTRIBUTE_CHARACTERS:
-        raise Unreadable("bad_envelope", f"the attribute {name[:40]} is longer than {MAX_ATTRIBUTE_CHARACTERS}")
+        raise Unreadable("bad_envelope", f"the attribute {name[:40]!r} is longer than {MAX_ATTRIBUTE_CHARACTERS}")
     try:
         plain_text(text)
     except ValueError as error:
-        raise Unreadable("bad_envelope", f"the attribute {name[:40]} {error}") from None
+        raise Unreadable("bad_envelope", f"the attribute {name[:40]!r} {error}") from None
 
 
 def _key(key: bytes | None) -> str:

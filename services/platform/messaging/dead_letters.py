@@ -20,8 +20,9 @@ from schemas.text import IDENTIFIER
 from schemas.topics import dead_letter_topic
 from services.platform.messaging.outbox import dump_headers
 
-# Larger values are kept in PostgreSQL alone, so that the dead-letter topic never refuses one.
+# What makes a letter larger is kept in PostgreSQL alone: the broker would refuse it, and the relay stand still.
 MAX_PUBLISHED_BYTES = 900_000
+_HEADER_OVERHEAD_BYTES = 10
 _MOST_IDENTIFIER_CHARACTERS = 200
 
 
@@ -62,20 +63,30 @@ class DeadLetter:
         return uuid5(NAMESPACE, f"dead letter\n{place}\n{digest}")
 
     def to_record(self) -> EncodedRecord:
-        """Give what goes to the dead-letter topic: the record as it was, and why it is there."""
+        """Give what goes to the dead-letter topic: the record as it was, as far as it fits, and why it is there."""
         record = self.record
-        fits = len(record.value or b"") <= MAX_PUBLISHED_BYTES
+        around_bytes = len(record.key or b"") + sum(
+            len(name.encode()) + len(raw or b"") + _HEADER_OVERHEAD_BYTES for name, raw in record.headers
+        )
+        fits = around_bytes + len(record.value or b"") <= MAX_PUBLISHED_BYTES
         about = (
             ("dead-reason", self.reason.encode()),
-            ("dead-detail", self.detail.encode()[:1000]),
+            ("dead-detail", _readable(self.detail).encode()[:1000]),
             ("dead-group", self.group.encode()),
             ("dead-position", f"{record.topic}/{record.partition}/{record.offset}".encode()),
             ("dead-value", b"whole" if fits else b"in PostgreSQL only"),
         )
+        if around_bytes > MAX_PUBLISHED_BYTES:
+            return EncodedRecord(dead_letter_topic(record.topic), b"", about, b"")
         value = record.value if fits else b""
         # Kafka does not take a record without both key and value.
         key = b"" if record.key is None and value is None else record.key
         return EncodedRecord(dead_letter_topic(record.topic), key, (*record.headers, *about), value)
+
+
+def _readable(detail: str) -> str:
+    # A detail may repeat what was wrong: neither PostgreSQL nor UTF-8 takes NUL and lone surrogates.
+    return detail.replace("\x00", "\ufffd").encode("utf-8", "backslashreplace").decode()
 
 
 def claimed_organization(value: bytes | None) -> str | None:
@@ -123,7 +134,7 @@ async def park(connection: AsyncConnection, letters: Sequence[DeadLetter], *, no
             "headers": [dump_headers(letter.record.headers) for letter in by_id.values()],
             "values": [letter.record.value for letter in by_id.values()],
             "reasons": [letter.reason for letter in by_id.values()],
-            "details": [letter.detail.replace("\x00", "\ufffd")[:2000] for letter in by_id.values()],
+            "details": [_readable(letter.detail)[:2000] for letter in by_id.values()],
         },
     )
     kept = set(result.scalars())

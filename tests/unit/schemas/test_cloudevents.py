@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import topics
-from schemas.cloudevents import Headers, Unreadable, decode, encode, unwrap
+from schemas.cloudevents import STRUCTURED, Headers, Unreadable, decode, encode, unwrap
 from schemas.events import DATA_OF_TOPIC, Event, PromotionRequested, event_source
 
 CONFORMANCE = sorted((Path(__file__).parents[2] / "conformance" / "cloudevents_kafka").glob("*.json"))
@@ -110,6 +110,20 @@ def test_a_wrong_header_is_said_by_code(header: str, raw: bytes | None, code: st
         decode(topic=record.topic, key=record.key, headers=headers, value=record.value)
 
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("text", ["a\\u0000b", "x" * 2000])
+def test_what_is_said_of_an_attribute_is_text_whatever_its_name(text: str) -> None:
+    value = (
+        b'{"specversion": "1.0", "id": "1", "source": "ci", "type": "studio.promotion.requested.v1", "data": {}, '
+        b'"\\ud800": "' + text.encode() + b'"}'
+    )
+
+    with pytest.raises(Unreadable) as caught:
+        decode(topic=requested().topic, key=b"k", headers=(("content-type", STRUCTURED.encode()),), value=value)
+
+    assert caught.value.code == "bad_envelope"
+    assert str(caught.value).encode()
 
 
 @pytest.mark.parametrize(
