@@ -114,4 +114,3 @@ async def test_who_gives_up_waiting_does_not_end_the_look_of_the_others() -> Non
     impatient.cancel()
 
     assert await patient is not None
-
