@@ -187,10 +187,12 @@ class Worker:
         self._held.pop(held.identity, None)
         order = held.execution.order
         _log.warning("lease lost", promotion_id=order.key, organization_id=order.organization_id)
+        lane = self._lanes.get((order.organization_id, order.gateway_id))
         if held.identity in self._tasks:
             self._tasks[held.identity].cancel()
-        else:
-            self._lanes[order.organization_id, order.gateway_id].waiting.remove(held)
+        elif lane is not None and held in lane.waiting:
+            # Neither where its call ended while the lease was asked for.
+            lane.waiting.remove(held)
 
     # Calls
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from studio.gateway import folded_state, read_log
@@ -113,6 +114,31 @@ async def test_a_lease_is_prolonged_while_a_slow_gateway_takes_its_time(
 
     assert (await holder.state_of(event)).epoch == 1
     assert await holder.statuses() == {str(promotion_of(event)): "succeeded"}
+
+
+async def test_a_call_that_ends_while_its_lease_is_found_lost_harms_no_other_execution(
+    new_executor: Callable[[], Executor], neighbours: Neighbours, tmp_path: Path
+) -> None:
+    event, later, holder = order(), order("gw-2"), new_executor()
+    slow = {"match": {"method": "PUT"}, "do": {"fault": "slow", "delay_ms": 150}}
+    async with reference_gateway(tmp_path, slow) as gateway:
+        await neighbours.register("gw-1", gateway.url)
+        await neighbours.register("gw-2", gateway.url)
+        await neighbours.execute(event, later)
+        await holder.receive(event)
+        await holder.worker.round()
+        await holder.receive(later)
+        holder.clock.advance(3)
+
+        async with holder.database.begin() as successor:
+            await successor.execute(text("UPDATE executor.execution SET epoch = epoch + 1 WHERE gateway_id = 'gw-1'"))
+            holder.worker.wake.clear()
+            renewing = asyncio.create_task(holder.worker.round())
+            await asyncio.wait_for(holder.worker.wake.wait(), 5)
+        await renewing
+
+        assert {key[1] for key in holder.worker._tasks} == {str(promotion_of(later))}
+        await holder.crash()
 
 
 async def test_draining_finishes_what_is_called_and_gives_back_what_is_not_begun(
