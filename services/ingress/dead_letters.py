@@ -138,7 +138,11 @@ def _add_replaying(
             found = await _letter(connection, view, letter_id)
         wake()
         if found["state"] == LetterState.PARKED:
-            raise Problem(409, "cannot_be_sent", "the record has neither key nor value; discard it")
+            raise Problem(
+                409,
+                "cannot_be_sent",
+                "the record has neither key nor value, or is larger than the broker takes; discard it",
+            )
         if found["state"] != LetterState.REPLAYED:
             raise _too_late(found, "replayed")
         return _whole(found)

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.cloudevents import EncodedRecord
+from services.platform.messaging.dead_letters import MAX_PUBLISHED_BYTES
 from services.platform.messaging.outbox import load_headers
 
 # So much is sent again by one call at most, since the broker of local runs holds little.
@@ -32,7 +33,11 @@ _FILTERED = (
     "(cast(:topic AS text) IS NULL OR topic = :topic) AND (cast(:reason AS text) IS NULL OR reason = :reason) "
     "AND (cast(:group AS text) IS NULL OR consumer_group = :group)"
 )
-_SENDABLE = "(key IS NOT NULL OR value IS NOT NULL)"
+# A record that came compressed may be larger than the broker takes; sent again it would stop the relay for ever.
+_SENDABLE = (
+    "(key IS NOT NULL OR value IS NOT NULL) AND coalesce(octet_length(key), 0) + octet_length(headers) "
+    f"+ coalesce(octet_length(value), 0) <= {MAX_PUBLISHED_BYTES}"
+)
 
 _LIST = text(
     f"SELECT {_GLANCE} FROM platform.dead_letter WHERE {_SEEN} AND {_FILTERED} "  # noqa: S608

@@ -10,6 +10,7 @@ from schemas.cloudevents import EncodedRecord
 from schemas.topics import TESTS_COMPLETED
 from services.platform.clock import utc_now
 from services.platform.database import Database
+from services.platform.http.cursors import write_cursor
 from services.platform.messaging.dead_letters import DeadLetter, Record, park
 from services.platform.messaging.outbox import load_headers
 from services.platform.messaging.signatures import outgoing
@@ -127,12 +128,25 @@ async def test_many_are_sent_again_in_their_order_and_none_that_do_not_fit(door:
     assert [row["value"] for row in await waiting(door)] == [b"1", b"2", b"3"]
 
 
-async def test_a_record_of_nothing_cannot_be_sent(door: Door) -> None:
-    [identifier] = await keep(door, letter(key=None, value=None))
+@pytest.mark.parametrize(("key", "value"), [(None, None), (b"dep-1", b"x" * 1_000_000)], ids=["nothing", "too large"])
+async def test_a_record_that_the_broker_does_not_take_cannot_be_sent(
+    door: Door, key: bytes | None, value: bytes | None
+) -> None:
+    [identifier] = await keep(door, letter(key=key, value=value))
 
     answer = await door.call("POST", f"{LETTERS}/{identifier}/replay")
 
     assert (answer.status, answer.body["type"]) == (409, "urn:promotion:problem:cannot_be_sent")
+
+
+@pytest.mark.parametrize(
+    "moment", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "2026-01-01T00:00:00", "0001-01-01T00:00:00Z"]
+)
+async def test_an_instant_at_the_end_of_time_is_no_failure(door: Door, moment: str) -> None:
+    replayed = await door.call("POST", f"{LETTERS}/replay", {"parked_before": moment})
+    listed = await door.call("GET", f"{LETTERS}?cursor={write_cursor(moment, str(uuid4()))}")
+
+    assert (replayed.status, listed.status) in {(422, 422), (200, 200)}
 
 
 async def test_the_list_is_filtered_and_paged(door: Door) -> None:
