@@ -31,21 +31,26 @@ class RuleBooks:
     async def open(self, connection: AsyncConnection, needed_since: Mapping[str, datetime]) -> dict[str, RuleBook]:
         """Give, for each organization, the versions in force at the instant given for it or after."""
         current = await revisions(connection, sorted(needed_since))
+        # Others forget and replace books while this reads, so that what serves is taken before.
+        opened = {
+            organization_id: self._books[organization_id].rules
+            for organization_id, since in needed_since.items()
+            if organization_id in current and self._serves(organization_id, current[organization_id], since)
+        }
         stale = {
             organization_id: since - REMEMBERED
             for organization_id, since in needed_since.items()
-            if organization_id in current and not self._serves(organization_id, current[organization_id], since)
+            if organization_id in current and organization_id not in opened
         }
         if len(self._books) + len(stale) > MOST_ORGANIZATIONS:
             self._books.clear()
-            stale = {organization_id: needed_since[organization_id] - REMEMBERED for organization_id in current}
         if stale:
             for organization_id, rules in (await rules_since(connection, stale)).items():
-                self._books[organization_id] = _Book(current[organization_id], stale[organization_id], RuleBook(rules))
-        return {
-            organization_id: self._books[organization_id].rules if organization_id in current else _EMPTY
-            for organization_id in needed_since
-        }
+                opened[organization_id] = RuleBook(rules)
+                self._books[organization_id] = _Book(
+                    current[organization_id], stale[organization_id], opened[organization_id]
+                )
+        return {organization_id: opened.get(organization_id, _EMPTY) for organization_id in needed_since}
 
     def _serves(self, organization_id: str, revision: int, since: datetime) -> bool:
         book = self._books.get(organization_id)
