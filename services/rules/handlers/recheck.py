@@ -37,8 +37,11 @@ from services.rules.store.verdicts import Recorded, save_verdicts
 BATCH = 200
 LONGEST_REST_SECONDS = 0.5
 LONGEST_PAUSE = timedelta(seconds=5)
-# Inventory consumes the same announcement by itself; it is waited for at most this many times.
-MOST_LOOKS = 200
+# Inventory consumes the same announcement by itself. It may be down for hours, so that it is waited for, rarely in
+# the end, for a week; what it never shows it has refused.
+OFTEN_LOOKS = 200
+RARE_PAUSE = timedelta(minutes=5)
+MOST_LOOKS = OFTEN_LOOKS + 2_016
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +273,8 @@ def _again(
         lags = each.cause is Cause.DEPLOYMENT and not _shown(each, surroundings) and each.attempts < MOST_LOOKS
         if lags or each.key in still_held:
             pause = min(timedelta(milliseconds=50) * 2 ** min(each.attempts, 10), LONGEST_PAUSE)
+            if each.attempts >= OFTEN_LOOKS and each.key not in still_held:
+                pause = RARE_PAUSE
             repeated = replace(each, due_at=now + pause, attempts=each.attempts + 1)
             known = again.get(each.key)
             if known is None or known.cause is not Cause.DEPLOYMENT:

@@ -125,6 +125,25 @@ def restarted(world: World) -> Lookout:
     )
 
 
+async def test_a_deployment_that_inventory_shows_only_after_an_outage_is_promoted_in_its_time(world: World) -> None:
+    await automatic(world, SOAKED)
+    announced_at = world.now
+    await world.announce(announced(at=announced_at))
+    await world.look()
+    async with world.database.begin() as connection:
+        await connection.execute(text("UPDATE rules.recheck SET attempts = 250"))
+    world.after(minutes=21)
+    await world.look()
+
+    await world.deploy(active_since=announced_at, deployed_at=announced_at)
+    world.after(minutes=5)
+    await world.look()
+    world.after(hours=24)
+    await world.look()
+
+    assert len(await world.requests()) == 1
+
+
 async def test_the_loop_rests_no_longer_than_until_the_next_timer(world: World) -> None:
     await world.deploy(active_since=world.now - timedelta(hours=24) + timedelta(milliseconds=300))
     await automatic(world, SOAKED)
