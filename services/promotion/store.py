@@ -29,6 +29,9 @@ DRIVEN = lifecycle.RUNNING | {lifecycle.EVALUATING}
 class Overtaken(Exception):
     """A promotion changed although it was locked; the transaction has to be run again."""
 
+    # As PostgreSQL says it of a transaction that another one overtook: whoever runs transactions runs it again.
+    sqlstate = "40001"
+
 
 def _unnest(columns: Iterable[tuple[str, str]]) -> str:
     # json has no array input of its own here: it travels as text.

@@ -8,7 +8,6 @@ from typing import TypeVar
 from services.platform.clock import Clock
 from services.platform.database import Database, is_conflict
 from services.platform.messaging.outbox import Outbox
-from services.promotion.store import Overtaken
 from services.promotion.work import Work
 
 ATTEMPTS = 3
@@ -31,7 +30,7 @@ class Transactions:
             try:
                 return await self._run_once(do, organizations)
             except Exception as error:
-                if not (is_conflict(error) or isinstance(error, Overtaken)):
+                if not is_conflict(error):
                     raise
         return await self._run_once(do, organizations)
 
