@@ -20,6 +20,8 @@ KEY_HEADER = "promotion-key"
 SIGNATURE_HEADER = "promotion-signature"
 # The key id under which our own services sign.
 SERVICE = "service"
+# Whoever verifies remembers the ids that it met, known or not.
+MAX_KEY_ID_BYTES = 64
 _FORMAT = b"promotion record v1"
 _NONCE_BYTES = 12
 _VERBATIM = ("promotion-verbatim", None)
@@ -73,7 +75,7 @@ def signature_of(headers: Headers) -> Signature | None:
     named = [(name.lower(), raw) for name, raw in headers if name.lower() in {KEY_HEADER, SIGNATURE_HEADER}]
     given = dict(named)
     key_id, code = given.get(KEY_HEADER), given.get(SIGNATURE_HEADER)
-    if len(named) != 2 or key_id is None or code is None:
+    if len(named) != 2 or key_id is None or code is None or len(key_id) > MAX_KEY_ID_BYTES:
         return None
     try:
         return Signature(key_id.decode("ascii"), base64.b64decode(code, altchars=b"-_", validate=True))

@@ -114,6 +114,7 @@ def test_bytes_cannot_move_from_one_part_to_the_next() -> None:
         ((KEY_HEADER, b"a"), (SIGNATURE_HEADER, b"!")),
         ((KEY_HEADER, b"a"), (SIGNATURE_HEADER, b"AAAA"), (KEY_HEADER, b"b")),
         ((KEY_HEADER, b"a"), (SIGNATURE_HEADER, b"AAAA"), ("Promotion-Signature", b"BBBB")),
+        ((KEY_HEADER, b"a" * 65), (SIGNATURE_HEADER, b"AAAA")),
     ],
 )
 def test_what_is_no_signature_is_none(headers: Headers) -> None:
