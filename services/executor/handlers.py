@@ -46,7 +46,7 @@ async def settle(
     ordered = sorted(results, key=lambda result: (result.execution.order.organization_id, result.execution.order.key))
     settlements = [result.settlement() for result in ordered]
     written = await leases.settle(connection, settlements, announce_at=now + announce_after)
-    settled = [result for result in ordered if result.key in written]
+    settled = [result.ended(written[result.key]) for result in ordered if result.key in written]
     finished = [result.finished() for result in settled]
     await outbox.append(connection, [announcement(item) for item in finished if item is not None])
     await orphans.record(connection, [result.execution for result in settled if result.orphaned], now=now)

@@ -1,6 +1,6 @@
 """From the outcome of a lease to the row that it leaves, and to what is reported and recorded with it. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 from uuid import UUID
@@ -33,6 +33,10 @@ class Result:
     def orphaned(self) -> bool:
         """Tell whether something may be live that has to be fenced on."""
         return isinstance(self.outcome, Failed) and self.outcome.orphaned
+
+    def ended(self, at: datetime | None) -> "Result":
+        """Give the result with the end that was written, if there was one."""
+        return self if at is None else replace(self, at=at)
 
     def finished(self) -> Finished | None:
         """Give what is to be reported, if this was the end."""

@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--steps", type=int, default=150, help="steps of turmoil of each seed")
     parser.add_argument("--workers", type=int, default=2, help="processes, each with a database of its own")
+    parser.add_argument("--clocks-jump", action="store_true", help="set the wall clock back and forth as well")
     parser.add_argument("--trace", action="store_true", help="print what happened in each seed")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -40,7 +41,9 @@ def _run(server: EmbeddedPostgres, options: argparse.Namespace) -> int:
         server.create_database(f"simulation_{number}", template="simulation")
         last = options.first + options.seeds
         seeds = range(options.first + number, last, options.workers)
-        shares.append((server.dsn_for(f"simulation_{number}"), seeds, options.steps, options.trace))
+        shares.append(
+            (server.dsn_for(f"simulation_{number}"), seeds, options.steps, options.clocks_jump, options.trace)
+        )
     began = time.monotonic()
     with get_context("spawn").Pool(options.workers) as pool:
         reports = [report for share in pool.imap_unordered(simulate_share, shares) for report in share]

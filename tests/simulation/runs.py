@@ -37,7 +37,7 @@ class Report:
         return hashlib.sha256("\n".join(self.trace).encode()).hexdigest()
 
 
-def simulate(dsn: str, seeds: Iterable[int], *, steps: int) -> Iterator[Report]:
+def simulate(dsn: str, seeds: Iterable[int], *, steps: int, clocks_jump: bool = False) -> Iterator[Report]:
     """Run each seed on the database, which is emptied for it; connections are kept from one to the next."""
     clock = Clock()
     with quiet(), Runner(loop_factory=lambda: SimulatedLoop(clock)) as runner:
@@ -45,19 +45,19 @@ def simulate(dsn: str, seeds: Iterable[int], *, steps: int) -> Iterator[Report]:
         try:
             for seed in seeds:
                 clock.begin()
-                yield runner.run(run_one(plumbing, clock, seed, steps=steps))
+                yield runner.run(run_one(plumbing, clock, seed, steps=steps, clocks_jump=clocks_jump))
         finally:
             runner.run(plumbing.close())
 
 
-async def run_one(plumbing: Plumbing, clock: Clock, seed: int, *, steps: int) -> Report:
+async def run_one(plumbing: Plumbing, clock: Clock, seed: int, *, steps: int, clocks_jump: bool) -> Report:
     """Run one seed: turmoil, healing, and the checks."""
     random = Random(seed)
     # The executor's jitter comes from the module's own generator.
     seed_random(seed)
     world = World(plumbing, clock, random)
     await world.begin()
-    scheduler = Scheduler(world)
+    scheduler = Scheduler(world, clocks_jump=clocks_jump)
     try:
         await scheduler.turmoil(steps)
         found = await scheduler.heal()
@@ -72,11 +72,11 @@ async def run_one(plumbing: Plumbing, clock: Clock, seed: int, *, steps: int) ->
     return Report(seed, world.steps, counts, scheduler.happened, found, scheduler.recovery.total_seconds(), world.trace)
 
 
-def simulate_share(share: tuple[str, range, int, bool]) -> list[Report]:
-    """Run the seeds of one process: database, seeds, steps, and whether to keep the traces."""
-    dsn, seeds, steps, keep = share
+def simulate_share(share: tuple[str, range, int, bool, bool]) -> list[Report]:
+    """Run the seeds of one process: database, seeds, steps, whether clocks jump, and whether to keep the traces."""
+    dsn, seeds, steps, clocks_jump, keep = share
     reports = []
-    for report in simulate(dsn, seeds, steps=steps):
+    for report in simulate(dsn, seeds, steps=steps, clocks_jump=clocks_jump):
         if report.violations:
             sys.stdout.write(f"seed {report.seed}: {'; '.join(report.violations[:5])}\n")
             sys.stdout.flush()

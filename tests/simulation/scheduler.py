@@ -28,6 +28,7 @@ class Scheduler:
     """One seed's course: ``turmoil`` steps of everything, then healing."""
 
     world: World
+    clocks_jump: bool = False
     rules: list[UUID] = field(default_factory=list)
     deployments: dict[str, tuple[str, str]] = field(default_factory=dict)
     keys: list[tuple[str, Asked, str]] = field(default_factory=list)
@@ -258,7 +259,7 @@ class Scheduler:
     async def _trouble(self) -> None:
         world, random = self.world, self.world.random
         member = random.choice(list(world.members.values()))
-        match random.randrange(9):
+        match random.randrange(10 if self.clocks_jump else 9):
             case 0 | 1 | 2:
                 error = random.choice([Crash, Crash, Cut])
                 self._note(f"fuses for a {error.__name__.lower()}")
@@ -281,6 +282,9 @@ class Scheduler:
                 self._note("pauses")
             case 8:
                 await self._outage()
+            case 9:
+                world.clock.jump(timedelta(seconds=random.choice([-30.0, -3.0, -0.5, 0.5, 3.0, 30.0])))
+                self._note("clock jumps")
 
     async def _outage(self) -> None:
         world, random = self.world, self.world.random

@@ -23,6 +23,11 @@ def test_no_course_of_things_breaks_an_invariant(database: str) -> None:
     assert states["completed/deployed"] > SEEDS / 2
 
 
+def test_clocks_that_jump_break_no_invariant(database: str) -> None:
+    for report in simulate(database, range(1000, 1000 + SEEDS // 4), steps=150, clocks_jump=True):
+        assert not report.violations, f"seed {report.seed}: {report.violations}"
+
+
 def test_the_same_seed_takes_the_same_course(database: str) -> None:
     seeds = [11, 12, 13]
 

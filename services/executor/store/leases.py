@@ -84,10 +84,17 @@ _RENEW = text(f"""
     RETURNING e.organization_id, e.promotion_id, e.epoch
 """)  # noqa: S608 - constants
 
+# What is live in a slot is what succeeded last: a clock that was set back, or that of another machine, changes nothing
+# of that as long as clocks differ by minutes only. More than that is refused by those who are told.
+CLOCKS_DIFFER_MINUTES = 5
 _SETTLE = text(f"""
     UPDATE executor.execution AS e SET
         status = i.status, due_at = i.due_at, asked_to_wait = i.asked_to_wait, doubtful = i.doubtful,
-        verdict = i.verdict, last_error = i.last_error, give_up_at = i.give_up_at, finished_at = i.finished_at,
+        verdict = i.verdict, last_error = i.last_error, give_up_at = i.give_up_at,
+        finished_at = CASE WHEN i.status = 'succeeded' THEN greatest(i.finished_at, (
+            SELECT max(o.finished_at) + interval '1 microsecond' FROM executor.execution AS o
+            WHERE o.slot = e.slot AND o.status = 'succeeded'
+                AND o.finished_at < i.finished_at + interval '{CLOCKS_DIFFER_MINUTES} minutes')) ELSE i.finished_at END,
         attempts = i.attempts, leased = false,
         announce_at = CASE WHEN i.finished_at IS NOT NULL THEN cast(:announce_at AS timestamptz) END
     FROM unnest(cast(:organizations AS text[]), cast(:promotions AS uuid[]), cast(:epochs AS bigint[]),
@@ -97,7 +104,7 @@ _SETTLE = text(f"""
         AS i (organization_id, promotion_id, epoch, status, due_at, asked_to_wait, doubtful, verdict, last_error,
               give_up_at, finished_at, attempts)
     WHERE {_IS_MINE}
-    RETURNING e.organization_id, e.promotion_id
+    RETURNING e.organization_id, e.promotion_id, e.finished_at
 """)  # noqa: S608 - constants
 
 _PULL_FORWARD = text(f"""
@@ -138,8 +145,8 @@ async def renew(
 
 async def settle(
     connection: AsyncConnection, settlements: Sequence[Settlement], *, announce_at: datetime
-) -> set[tuple[str, UUID]]:
-    """Write what became of leases; name those that were still ours, the only ones that are written."""
+) -> dict[tuple[str, UUID], datetime | None]:
+    """Write what became of leases; give those that were still ours, the only ones written, with when they ended."""
     rows = await connection.execute(
         _SETTLE,
         {
@@ -158,7 +165,7 @@ async def settle(
             "announce_at": announce_at,
         },
     )
-    return {(row.organization_id, row.promotion_id) for row in rows}
+    return {(row.organization_id, row.promotion_id): row.finished_at for row in rows}
 
 
 async def pull_forward(connection: AsyncConnection, gateways: Sequence[tuple[str, str]], *, now: datetime) -> None:
