@@ -90,7 +90,8 @@ MATRIX: dict[Place, frozenset[Role] | None] = {
 # The console's pages: for sessions of its own, to which an API key is nothing.
 PAGES = {
     ("GET", "/"), ("GET", "/agents/{agent_id}"), ("GET", "/audit"), ("GET", "/charts"), ("GET", "/console/changes"),
-    ("GET", "/dead-letters"), ("GET", "/health"), ("GET", "/inbox"), ("GET", "/promotions"),
+    ("GET", "/dead-letters"), ("GET", "/dead-letters/{letter_id}"), ("GET", "/health"), ("GET", "/inbox"),
+    ("GET", "/promotions"),
     ("GET", "/promotions/{promotion_id}"), ("GET", "/rules"), ("GET", "/rules/new"), ("GET", "/rules/{rule_id}"),
     ("POST", "/agents/{agent_id}/promote"), ("POST", "/dead-letters/{letter_id}/{command}"),
     ("POST", "/inbox/{decision}"), ("POST", "/promotions/{promotion_id}/{command}"), ("POST", "/rules/check"),
