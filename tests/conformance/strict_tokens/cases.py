@@ -167,6 +167,7 @@ REFUSED: dict[str, str] = {
     "a negative expiry": token(claims(exp=-1)),
     "not valid yet": token(claims(nbf=NOW + 31)),
     "a beginning as text": token(claims(nbf="now")),
+    "a beginning that is true": token(claims(nbf=True)),
     "issued in the future": token(claims(iat=NOW + 31)),
     "no subject": token(claims(sub=None)),
     "a subject that is no identifier": token(claims(sub="alice\u0000")),

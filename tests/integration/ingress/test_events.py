@@ -75,7 +75,7 @@ async def test_a_binary_event_carries_its_attributes_in_headers(door: Door) -> N
 
     [stored] = await kept(door)
     assert answer.status == 202
-    assert (stored.id, stored.extensions) == ("e 1", {"traceparent": "00-11"})
+    assert (stored.id, stored.extensions) == ("e 1", {"traceparent": "00-11", "publisher": "publisher-of-acme"})
 
 
 async def test_a_batch_is_accepted_whole(door: Door) -> None:
