@@ -80,6 +80,9 @@ def simulate_share(share: tuple[str, range, int, bool, bool]) -> list[Report]:
         if report.violations:
             sys.stdout.write(f"seed {report.seed}: {'; '.join(report.violations[:5])}\n")
             sys.stdout.flush()
+        if len(reports) % 50 == 49:
+            sys.stdout.write(f"{len(reports) + 1} of {len(seeds)} seeds\n")
+            sys.stdout.flush()
         if not keep:
             report.trace.clear()
         reports.append(report)
