@@ -18,8 +18,8 @@ from studio.problems import ApiError
 
 routes = page_routes()
 
-# Each is explained, which is a call of its own.
-SHOWN = 10
+# Each is explained, which is a call of its own, and shown with its dialogs: as many as keep the page small.
+SHOWN = 8
 _WAITING = ("awaiting_approval", "conditions_unmet", "awaiting_execute")
 
 
@@ -33,13 +33,13 @@ async def show(visit: Visiting) -> Response:
     pending = [*to_approve, *(promotion for promotion in unmet if promotion["status"] == "pending")]
     # Who has waited longest stands first.
     found = sorted(pending, key=lambda promotion: str(promotion["created_at"]))
-    requests = await _requests(visit, found)
+    requests = await _requests(visit, found[:SHOWN])
     return await visit.page(
         "inbox.html",
         mine=[request for request in requests if request.is_mine],
         others=[request for request in requests if not request.is_mine],
         to_execute=to_execute,
-        more=any(page["next_cursor"] for page in pages),
+        more=len(found) > SHOWN or any(page["next_cursor"] for page in pages),
     )
 
 
