@@ -112,11 +112,20 @@ class FakeClient:
     def __init__(self, network: Network, owner: str) -> None:
         self._network = network
         self._owner = owner
+        self._asked: list[asyncio.Future[Answer | NoAnswer]] = []
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether any call of this client is under way."""
+        self._asked = [reply for reply in self._asked if not reply.done()]
+        return bool(self._asked)
 
     async def ask(self, call: Call, order: Order, gateway: Gateway, *, fencing_token: int) -> Answer | NoAnswer:
         if gateway.url is None:
             return NoAnswer("the gateway is not registered", sent=False)
-        return await self._network.send(self._owner, call, order, fencing_token).reply
+        reply = self._network.send(self._owner, call, order, fencing_token).reply
+        self._asked.append(reply)
+        return await reply
 
     async def close(self) -> None:
         return None

@@ -3,6 +3,7 @@
 Replaced are Kafka's client, the gateways' client and time; everything else is what runs in production.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,13 +55,18 @@ class Member:
     fuse: Fuse
     engine: AsyncEngine
     relay_connection: asyncpg.Connection
-    client: FakeClient | None
+    # An executor's: one for executions, one for orphans.
+    clients: tuple[FakeClient, FakeClient] | None
     dsn: str
     # The first process of a schema has its consumers; others share its loops alone.
     consumes: bool = True
     paused: bool = False
+    # Whether its outbox has been looked at since somebody wrote to its schema.
+    has_news: bool = True
     processors: dict[str, BatchProcessor] = field(default_factory=dict)
     turns: dict[str, Turn] = field(default_factory=dict)
+    # The loop that fences orphans waits for gateways within its step, and the others go on meanwhile.
+    fencing: "asyncio.Task[float] | None" = None
 
     def start(self) -> None:
         """Begin a process: nothing in memory is left of an earlier one."""
@@ -74,12 +80,11 @@ class Member:
         seam._publisher = self.publisher
         self.processors = dict(parts._consumers._processors) if self.consumes else {}
         self.turns = {loop.name: Turn(loop, self.clock.elapsed.total_seconds()) for loop in parts._loops}
-        if self.client is not None:
-            for turn in self.turns.values():
-                owner = getattr(turn.loop.step, "__self__", None)
-                for name in ("_client", "client"):
-                    if hasattr(owner, name):
-                        object.__setattr__(owner, name, self.client)
+        self.fencing = None
+        if self.clients is not None:
+            worker, upkeep = (self.turns[name].loop.step.__self__ for name in ("executions", "orphans"))  # type: ignore[attr-defined]
+            worker._client = self.clients[0]
+            object.__setattr__(upkeep, "client", self.clients[1])
 
     @property
     def worker(self) -> Worker | None:
@@ -90,6 +95,10 @@ class Member:
 
     async def stop(self) -> None:
         """End the process between any two lines."""
+        if self.fencing is not None:
+            self.fencing.cancel()
+            await asyncio.gather(self.fencing, return_exceptions=True)
+            self.fencing = None
         worker = self.worker
         if worker is not None:
             for task in list(worker._tasks.values()):
@@ -101,15 +110,31 @@ class Member:
         if self.paused:
             return []
         now = self.clock.elapsed.total_seconds()
-        return [name for name, turn in self.turns.items() if turn.next_seconds <= now or turn.loop.wake.is_set()]
+        due = [name for name, turn in self.turns.items() if turn.next_seconds <= now or turn.loop.wake.is_set()]
+        return [name for name in due if name != "orphans" or self.fencing is None]
 
     async def run_loop(self, name: str) -> None:
         turn = self.turns[name]
         turn.loop.wake.clear()
         turn.next_seconds = self.clock.elapsed.total_seconds() + RETRY_SECONDS
+        if name == "orphans":
+            self.fencing = asyncio.create_task(_step(turn.loop))
+            await self.fence_on()
+            return
         rest_seconds = await turn.loop.step()
         turn.next_seconds = self.clock.elapsed.total_seconds() + max(0.0, rest_seconds)
         await settle_tasks()
+
+    async def fence_on(self) -> None:
+        """Let the fencing of orphans run until it waits for a gateway or is done."""
+        while self.fencing is not None and not self.fencing.done():
+            if self.clients is not None and self.clients[1].waits:
+                return
+            await asyncio.sleep(0)
+        if self.fencing is not None:
+            done, self.fencing = self.fencing, None
+            rest_seconds = done.result()
+            self.turns["orphans"].next_seconds = self.clock.elapsed.total_seconds() + rest_seconds
 
     async def consume(self, topic: str, records: Sequence[Record]) -> None:
         await self.processors[topic].process(records)
@@ -121,7 +146,12 @@ class Member:
         # It would wait for more; here it is told at once to look again, and is not asked to.
         connection = FusedConnection(self.relay_connection, self.fuse, fetched=self.relay.wake)
         await relay._relay_one_batch(connection)
+        self.has_news = False
         return self.publisher.published
+
+
+async def _step(loop: Loop) -> float:
+    return await loop.step()
 
 
 def engine_of_service(dsn: str, schema: str) -> AsyncEngine:

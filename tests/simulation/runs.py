@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import sys
+import traceback
 from asyncio import Runner
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -63,6 +64,8 @@ async def run_one(plumbing: Plumbing, clock: Clock, seed: int, *, steps: int, cl
         found = await scheduler.heal()
     except checks.Violated as violated:
         found = [str(violated)]
+    except Exception:  # noqa: BLE001 - a finding, whatever it is
+        found = [f"unexpected: {traceback.format_exc(limit=-6)}"]
     rows = await world.rows(
         "SELECT status || '/' || status_reason AS state, count(*) FROM promotion.promotion GROUP BY 1"
     )

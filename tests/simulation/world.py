@@ -112,10 +112,10 @@ class World:
         self.network = Network(self.clock)
         for name in (*SCHEMAS, "executor-2"):
             schema = name.removesuffix("-2")
-            client = self.network.client(name) if schema == "executor" else None
+            clients = (self.network.client(name), self.network.client(name)) if schema == "executor" else None
             member = Member(
                 name, schema, self.clock, self.broker, self.plumbing.fuses[name], self.plumbing.engines[name],
-                self.plumbing.relays[name], client, self.plumbing.dsn, consumes=name in SCHEMAS,
+                self.plumbing.relays[name], clients, self.plumbing.dsn, consumes=name in SCHEMAS,
             )  # fmt: skip
             member.start()
             self.members[name] = member
@@ -152,6 +152,9 @@ class World:
         """Take one step, of ``owner``; tell whether it came to its end."""
         self.steps += 1
         self.clock.tick()
+        writer = self.members.get(owner.removesuffix("-2") if owner != "door" else "promotion")
+        if writer is not None:
+            writer.has_news = True
         outcome: object = ""
         fine = True
         try:
@@ -210,6 +213,7 @@ class World:
     async def reply(self, request: Any, answer: Any = None) -> None:
         self.network.answer(request, answer)
         await settle_tasks()
+        await self.members[request.owner].fence_on()
 
     async def let_pass(self, seconds: float) -> None:
         """Let time pass; calls that waited too long are given up, though what was sent may still arrive."""
