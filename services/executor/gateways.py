@@ -12,11 +12,11 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
-from services.executor.addresses import AddressGuard
 from services.executor.domain.answers import Answer, Call, NoAnswer
 from services.executor.domain.execution import Order
 from services.executor.store.gateways import Gateway
 from services.platform.outward import Network, check_url
+from services.platform.outward_calls import PLAIN_ANSWERS, AddressGuard, WrongAnswer, open_session, read_answer
 from services.platform.vault import NotOpened, Place, Vault
 
 MAX_ANSWER_BYTES = 1024 * 1024
@@ -30,7 +30,7 @@ class GatewayClient:
     """
 
     def __init__(self, *, timeout_seconds: float, vault: Vault, allowed: Sequence[Network] = ()) -> None:
-        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=timeout_seconds / 2)
+        self._timeout_seconds = timeout_seconds
         self._vault = vault
         self._allowed = tuple(allowed)
         self._guard = AddressGuard(self._allowed)
@@ -70,7 +70,7 @@ class GatewayClient:
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             return NoAnswer(f"no connection: {_reason(error)}", sent=False)
         except TimeoutError:
-            return NoAnswer(f"no answer within {self._timeout.total:g} s", sent=True)
+            return NoAnswer(f"no answer within {self._timeout_seconds:g} s", sent=True)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return NoAnswer(f"no whole answer: {_reason(error)}", sent=True)
 
@@ -102,21 +102,7 @@ class GatewayClient:
         return self._fresh
 
     def _new_session(self, *, keep: bool) -> aiohttp.ClientSession:
-        # How many calls a gateway takes is its lane's to say: a limit here would let one gateway hold back another.
-        connector = aiohttp.TCPConnector(
-            limit=0, resolver=self._guard, socket_factory=self._guard.open_socket, force_close=not keep
-        )
-        session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=self._timeout,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-        )
-        # By itself the client sends a PUT again whose connection was lost; here the key is looked up first. There is
-        # no public switch for it.
-        session._retry_connection = False
-        return session
+        return open_session(self._guard, timeout_seconds=self._timeout_seconds, keep=keep)
 
 
 def _is_final_no(call: Call, answer: Answer | NoAnswer) -> bool:
@@ -129,7 +115,7 @@ def _is_final_no(call: Call, answer: Answer | NoAnswer) -> bool:
 
 
 def _headers(call: Call, order: Order, credential: str | None, *, fencing_token: int) -> dict[str, str]:
-    headers = {"Accept": "application/json, application/problem+json", "Accept-Encoding": "identity"}
+    headers = {"Accept": "application/json, application/problem+json", **PLAIN_ANSWERS}
     if call is not Call.LOOK_UP:
         headers["Fencing-Token"] = str(fencing_token)
     if call is Call.PUT:
@@ -142,16 +128,11 @@ def _headers(call: Call, order: Order, credential: str | None, *, fencing_token:
 
 
 async def _read(response: aiohttp.ClientResponse) -> Answer | NoAnswer:
-    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        response.close()
-        return NoAnswer("the answer is compressed although none was asked for", sent=True)
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            response.close()
-            return NoAnswer(f"the answer has more than {MAX_ANSWER_BYTES} bytes", sent=True)
-    return Answer(response.status, response.content_type, response.headers.get("Retry-After"), bytes(body))
+    try:
+        body = await read_answer(response, most_bytes=MAX_ANSWER_BYTES)
+    except WrongAnswer as error:
+        return NoAnswer(str(error), sent=True)
+    return Answer(response.status, response.content_type, response.headers.get("Retry-After"), body)
 
 
 def _reason(error: BaseException) -> str:

@@ -4,7 +4,7 @@ It holds no statement of any service.
 """
 
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from contextvars import ContextVar
 
 from sqlalchemy import text
@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from services.platform import tracing
 from services.platform.row_security import EVERY, SETTING, setting_of
 
 # SQLSTATE classes in which the server, not the statement, is the trouble.
@@ -84,13 +85,14 @@ class Database:
         Raises DatabaseUnavailable instead of an error that means that the server is away.
         """
         try:
-            async with self._engine.begin() as connection:
-                seen = organizations
-                if seen is None and not self._every_organization:
-                    seen = _served.get()
-                if seen is not None:
-                    await connection.execute(_SEE, {"organizations": setting_of(seen)})
-                yield connection
+            with tracing.holding() if tracing.is_on() else nullcontext():
+                async with self._engine.begin() as connection:
+                    seen = organizations
+                    if seen is None and not self._every_organization:
+                        seen = _served.get()
+                    if seen is not None:
+                        await connection.execute(_SEE, {"organizations": setting_of(seen)})
+                    yield connection
         except Exception as error:
             if is_outage(error):
                 raise DatabaseUnavailable(str(error)) from error

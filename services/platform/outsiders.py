@@ -32,7 +32,7 @@ TAKEN: Mapping[str, Role] = MappingProxyType(
     }
 )
 # What our own services emit under; consumers believe these sources.
-RESERVED_SOURCES = frozenset({"promotion", "rules", "executor", "inventory", "ingress", "platform"})
+RESERVED_SOURCES = frozenset({"promotion", "rules", "executor", "inventory", "notifications", "ingress", "platform"})
 
 
 def from_outside(event: Event, sender: Principal) -> Event:

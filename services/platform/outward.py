@@ -1,4 +1,5 @@
-"""Where the system may connect to on somebody else's word: which addresses, ports and hosts a gateway may have.
+"""Where the system may connect to on somebody else's word: which addresses, ports and hosts a gateway or a webhook may
+have.
 
 Pure: it looks nothing up. Whoever connects checks the very addresses that it connects to.
 """
@@ -8,6 +9,10 @@ import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from urllib.parse import urlsplit
+
+# The settings that allow more than the public network, each for what it is named after.
+GATEWAY_NETWORKS = "PROMOTION_GATEWAY_ALLOWED_NETWORKS"
+WEBHOOK_NETWORKS = "PROMOTION_WEBHOOK_ALLOWED_NETWORKS"
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -50,13 +55,13 @@ class Forbidden(ValueError):
     """A place to which nothing is sent; the message says why."""
 
 
-def read_networks(text: str) -> tuple[Network, ...]:
-    """Read networks in CIDR, separated by commas; raises ValueError."""
+def read_networks(text: str, *, setting: str = GATEWAY_NETWORKS) -> tuple[Network, ...]:
+    """Read networks in CIDR, separated by commas, as ``setting`` holds them; raises ValueError."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     try:
         return tuple(ipaddress.ip_network(part) for part in parts)
     except ValueError as error:
-        raise ValueError(f"PROMOTION_GATEWAY_ALLOWED_NETWORKS: {error}; write for example 10.2.0.0/16") from None
+        raise ValueError(f"{setting}: {error}; write for example 10.2.0.0/16") from None
 
 
 def refusal(address: Address, allowed: Sequence[Network] = ()) -> str | None:
@@ -90,10 +95,10 @@ def _kind(address: Address) -> str | None:
     return None if address.is_global else "it is not public"
 
 
-def check_url(url: str, allowed: Sequence[Network] = ()) -> None:
+def check_url(url: str, allowed: Sequence[Network] = (), *, setting: str = GATEWAY_NETWORKS) -> None:
     """Refuse a URL that names an address or port to which nothing is sent; raises Forbidden.
 
-    A name is not looked up: where it leads is checked by whoever connects.
+    A name is not looked up: where it leads is checked by whoever connects. ``allowed`` was read from ``setting``.
     """
     try:
         parts = urlsplit(url)
@@ -107,11 +112,11 @@ def check_url(url: str, allowed: Sequence[Network] = ()) -> None:
     if ("[" in parts.netloc) is not (":" in host):
         raise Forbidden(f"has a host that is not an IPv6 address: {host[:60]!r}")
     if (_DEFAULT_PORTS[parts.scheme] if port is None else port) in _REFUSED_PORTS or port == 0:
-        raise Forbidden(f"has port {port}, on which no gateway may be")
+        raise Forbidden(f"has port {port}, to which nothing is sent")
     address = host_address(host)
     why = None if address is None else refusal(address, allowed)
     if why is not None:
-        raise Forbidden(f"leads to an address that is not allowed: {why}; PROMOTION_GATEWAY_ALLOWED_NETWORKS allows it")
+        raise Forbidden(f"leads to an address that is not allowed: {why}; {setting} allows it")
 
 
 def host_address(host: str) -> Address | None:

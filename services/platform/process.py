@@ -14,6 +14,7 @@ from services.platform.migrate import SchemaOutdated
 from services.platform.service import Readiness
 from services.platform.settings import ConfigurationError, Settings, load_settings
 from services.platform.telemetry import configure_logging
+from services.platform.tracing.configuration import tracing_from_environment
 
 
 class CannotListen(OSError):
@@ -35,7 +36,8 @@ def run_process(build: Callable[[Settings], Runnable]) -> None:
     try:
         settings = load_settings()
         configure_logging(level=settings.log_level, style=settings.log_format)
-        uvloop.run(_serve(build(settings), settings))
+        with tracing_from_environment(instance=settings.instance):
+            uvloop.run(_serve(build(settings), settings))
     except (ConfigurationError, SchemaOutdated, AlreadyRunning, CannotListen) as error:
         print(error, file=sys.stderr)  # noqa: T201 - the answer to whoever started the process
         raise SystemExit(2) from None

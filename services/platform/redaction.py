@@ -16,6 +16,7 @@ _SECRET_NAMES = re.compile(
 )
 _SECRETS = re.compile(
     r"(?P<key>\bpk_[0-9a-f]{4,32}_)[A-Za-z0-9_-]{16,}"
+    r"|(?P<hook>\bwhsec_)[A-Za-z0-9+/_-]{8,}={0,2}"
     r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
     r"|(?P<scheme>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}"
     r"|(?P<url>\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{0,200}:)[^\s/@]{1,500}(?=@)",
@@ -55,5 +56,5 @@ def redacted_text(text: str) -> str:
 
 
 def _hide(found: re.Match[str]) -> str:
-    kept = found["key"] or found["scheme"] or found["url"] or ""
+    kept = found["key"] or found["hook"] or found["scheme"] or found["url"] or ""
     return f"{kept}{HIDDEN}"

@@ -11,7 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas import topics
-from services.platform.outward import read_networks
+from services.platform.outward import WEBHOOK_NETWORKS, read_networks
 from services.platform.vault import Vault, read_keys
 
 # Read by the Python facade and the command line, not by services.
@@ -50,10 +50,12 @@ class Settings(BaseSettings):
     # Stable per worker: a restart within the session time-out does not rebalance its group.
     instance: str = Field(default_factory=socket.gethostname, validation_alias="PROMOTION_INSTANCE")
     key_pepper: SecretStr = Field(validation_alias="PROMOTION_KEY_PEPPER", min_length=16)
-    # Keys of 32 bytes in base64 for what gateways ask as a credential, by comma: the first closes, all open.
+    # Keys of 32 bytes in base64 for gateways' credentials and webhooks' secrets, by comma: the first closes, all open.
     credential_keys: SecretStr | None = Field(None, validation_alias="PROMOTION_CREDENTIAL_KEYS")
     # Networks beside the public ones in which gateways may be, as CIDR, by comma.
     gateway_allowed_networks: str = Field("", validation_alias="PROMOTION_GATEWAY_ALLOWED_NETWORKS")
+    # The same for webhooks, which other people register.
+    webhook_allowed_networks: str = Field("", validation_alias=WEBHOOK_NETWORKS)
     # An OIDC issuer whose bearer tokens are taken beside API keys: all three, or none.
     oidc_issuer: str | None = Field(None, min_length=1, validation_alias="PROMOTION_OIDC_ISSUER")
     oidc_audience: str | None = Field(None, min_length=1, validation_alias="PROMOTION_OIDC_AUDIENCE")
@@ -89,6 +91,9 @@ class Settings(BaseSettings):
     # How long an execution is tried before it is fenced and given up.
     execution_deadline_seconds: float = Field(900.0, gt=0, validation_alias="PROMOTION_EXECUTION_DEADLINE_SECONDS")
     gateway_timeout_seconds: float = Field(10.0, gt=0, validation_alias="PROMOTION_GATEWAY_TIMEOUT_SECONDS")
+    # How long a webhook may take to answer, and how long a delivery to it is tried.
+    webhook_timeout_seconds: float = Field(15.0, gt=0, le=60, validation_alias="PROMOTION_WEBHOOK_TIMEOUT_SECONDS")
+    webhook_deadline_seconds: float = Field(86400.0, gt=0, validation_alias="PROMOTION_WEBHOOK_DEADLINE_SECONDS")
 
     @model_validator(mode="after")
     def _one_source_of_bootstrap(self) -> Self:
@@ -118,6 +123,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _readable_networks_and_keys(self) -> Self:
         read_networks(self.gateway_allowed_networks)
+        read_networks(self.webhook_allowed_networks, setting=WEBHOOK_NETWORKS)
         if self.credential_keys is not None:
             read_keys(self.credential_keys.get_secret_value())
         return self
@@ -170,7 +176,7 @@ def _reached_safely(url: str) -> bool:
 
 
 def vault_of(settings: Settings) -> Vault:
-    """Give what seals and opens gateway credentials."""
+    """Give what seals and opens gateways' credentials and webhooks' secrets."""
     keys = settings.credential_keys
     return Vault({} if keys is None else read_keys(keys.get_secret_value()))
 

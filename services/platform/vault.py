@@ -1,6 +1,6 @@
-"""Gateway credentials at rest: sealed with AES-256-GCM under a key of the deployment's, opened by the executor alone.
+"""Credentials of others at rest: sealed with AES-256-GCM under a key of the deployment's, opened where they are used.
 
-What is sealed says where it belongs: moved to another organization, gateway or address, it does not open.
+What is sealed says where it belongs: moved to another organization, gateway, address or webhook, it does not open.
 """
 
 import base64
@@ -9,6 +9,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from cryptography.exceptions import InvalidTag
@@ -27,9 +28,16 @@ class NotOpened(Exception):
     """What is stored is not a credential for this place under a known key."""
 
 
+class Bound(Protocol):
+    """Where something that is sealed belongs."""
+
+    def binding(self) -> bytes:
+        """Give bytes that no other place has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a credential belongs; of the URL its scheme, host and port count."""
+    """Where a gateway's credential belongs; of the URL its scheme, host and port count."""
 
     organization_id: str
     gateway_id: str
@@ -53,7 +61,7 @@ class Vault:
 
     keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
-    def seal(self, credential: str, place: Place) -> str:
+    def seal(self, credential: str, place: Bound) -> str:
         """Give ``credential`` as it is stored; raises NoKeys."""
         if not self.keys:
             raise NoKeys("no key for credentials is configured; set PROMOTION_CREDENTIAL_KEYS")
@@ -62,18 +70,18 @@ class Vault:
         sealed = nonce + AESGCM(key).encrypt(nonce, credential.encode(), place.binding())
         return f"{FORMAT}.{name}.{base64.urlsafe_b64encode(sealed).decode()}"
 
-    def open(self, stored: str, place: Place) -> str:
+    def open(self, stored: str, place: Bound) -> str:
         """Give the credential that ``stored`` holds for ``place``; raises NotOpened."""
         version, _, rest = stored.partition(".")
         name, _, encoded = rest.partition(".")
         key = self.keys.get(name)
         if version != FORMAT or key is None:
-            raise NotOpened("the gateway's credential was sealed under a key that is not configured; give it again")
+            raise NotOpened("the credential was sealed under a key that is not configured; give it again")
         try:
             sealed = base64.urlsafe_b64decode(encoded)
             return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place.binding()).decode()
         except (InvalidTag, ValueError):
-            raise NotOpened("the gateway's credential does not belong to this address; give it again") from None
+            raise NotOpened("the credential does not belong to this place; give it again") from None
 
 
 def read_keys(text: str) -> dict[str, bytes]:

@@ -98,10 +98,10 @@ GUARDS = (
     Guard("outward: literal", _OUTWARD, "    if why is not None:\n        raise Forbidden(f\"leads", "    if False:\n"
           "        raise Forbidden(f\"leads", OUTWARD),
     Guard("outward: odd numbers", _OUTWARD, "if _NUMBER.fullmatch(labels[-1]):", "if False:", OUTWARD),
-    Guard("outward: every address of a name", "services/executor/addresses.py", 'self._check(result["host"])', "pass",
-          "tests/unit/executor/test_addresses.py"),
-    Guard("outward: the address connected to", "services/executor/addresses.py", "self._check(str(where[0]))", "pass",
-          "tests/unit/executor/test_addresses.py"),
+    Guard("outward: every address of a name", "services/platform/outward_calls.py", 'self._check(result["host"])', "pass",
+          "tests/unit/platform/test_outward_calls.py"),
+    Guard("outward: the address connected to", "services/platform/outward_calls.py", "self._check(str(where[0]))", "pass",
+          "tests/unit/platform/test_outward_calls.py"),
     Guard("vault: bound to its place", "services/platform/vault.py", "self.organization_id, self.gateway_id, origin("
           "self.url)", '"", "", ""', "tests/unit/platform/test_vault.py"),
     Guard("signed: a signature at all", _GATE, "        if signature is None:\n            raise Unreadable(UNAUTHEN"

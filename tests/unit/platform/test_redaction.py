@@ -26,6 +26,7 @@ CANARIES = ("Zm9vYmFy", "eyJzdWIi", "hunter2hunter2")
         "Basic hunter2hunter2==",
         "postgresql://promotion:hunter2hunter2@db:5432/promotion",
         "https://user:hunter2hunter2@gateway/x",
+        "signed with whsec_Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4+/8=",
     ],
 )
 def test_a_secret_in_a_text_is_hidden(text: str) -> None:

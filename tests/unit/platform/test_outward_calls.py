@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.test_utils import TestServer
 
-from services.executor.addresses import AddressGuard, AddressRefused
+from services.platform.outward_calls import AddressGuard, AddressRefused
 
 LOCAL = [ip_network("127.0.0.0/8")]
 
