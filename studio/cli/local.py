@@ -25,6 +25,7 @@ def up(
     gateway_ports: str = DEFAULT_GATEWAY_PORTS,
     processes: Annotated[bool, Parameter(negative="")] = False,
     kafka: Literal["embedded", "apache"] = "embedded",
+    brokers: Literal[1, 3] = 1,
     ready_file: Path | None = None,
 ) -> int:
     """Run the whole system on this machine until Ctrl-C or SIGTERM: database, broker, services, three gateways.
@@ -39,12 +40,16 @@ def up(
         Run each service and gateway as a process of its own, and start again one that dies.
     kafka
         The broker: the embedded one, in memory; or an Apache Kafka, which needs Java 17 and, at first, Maven.
+    brokers
+        How many nodes the Apache Kafka has; three keep every record although one of them dies with its data.
     ready_file
         A file to write once everything is ready: where everything is, and keys to use it. Mode 0600.
     """
     from studio.local.run import run_until_told
     from studio.local.stack import StackOptions
 
+    if brokers > 1 and kafka == "embedded":
+        raise UsageError(f"--brokers {brokers} needs --kafka apache: the embedded broker is one node")
     return run_until_told(
         StackOptions(
             data_folder=data_dir,
@@ -52,6 +57,7 @@ def up(
             gateway_ports=_ports(gateway_ports),
             processes=processes,
             kafka=kafka,
+            brokers=brokers,
             ready_file=ready_file,
         )
     )

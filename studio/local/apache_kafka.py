@@ -78,11 +78,6 @@ class ApacheKafka:
         """Process ids, first node first; each leads a process group of its own."""
         return [process.pid for process in self._processes.values()]
 
-    @property
-    def pid(self) -> int:
-        """Process id of the first node."""
-        return self.pids[0]
-
     def start(self, *, timeout_seconds: float = 60.0) -> None:
         """Format the storage if that is missing, start, and return when every broker answers.
 
@@ -131,6 +126,14 @@ class ApacheKafka:
         self.stop()
         self.start()
 
+    def revive(self, *, timeout_seconds: float = 60.0) -> None:
+        """Start the nodes that have died on the same ports and data; the others go on meanwhile."""
+        java, classpath = find_java(), resolve_jars(self._cache_folder)
+        for node in self._nodes:
+            if self._processes[node.number].poll() is not None:
+                self._processes[node.number] = _launch(node, java=java, classpath=classpath)
+        self._await_brokers(timeout_seconds)
+
     def is_running(self) -> bool:
         """Whether it was started and no node has died since."""
         return bool(self._processes) and all(p.poll() is None for p in self._processes.values())
@@ -171,6 +174,7 @@ class ApacheKafka:
             "log.dirs": str(node.folder / "data"),
             "auto.create.topics.enable": "false",
             "default.replication.factor": str(replicas),
+            "min.insync.replicas": str(max(1, replicas - 1)),
             "offsets.topic.replication.factor": str(replicas),
             "offsets.topic.num.partitions": "4",
             "group.initial.rebalance.delay.ms": "0",

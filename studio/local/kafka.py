@@ -28,8 +28,8 @@ class Kafka(Protocol):
     notice: str | None
 
     @property
-    def pid(self) -> int:
-        """Process id of the broker, or of its first node."""
+    def pids(self) -> dict[str, int]:
+        """Process id of the broker, or of each of its nodes, by name."""
 
     @property
     def bootstrap(self) -> str:
@@ -57,9 +57,9 @@ class EmbeddedKafka:
         self._broker = EmbeddedBroker(all_topics(), partitions=DEFAULT_PARTITIONS)
 
     @property
-    def pid(self) -> int:
+    def pids(self) -> dict[str, int]:
         """Process id of the broker."""
-        return self._broker.pid
+        return {"kafka": self._broker.pid}
 
     @property
     def bootstrap(self) -> str:
@@ -85,18 +85,19 @@ class EmbeddedKafka:
 
 
 class LocalApacheKafka:
-    """An Apache Kafka of one node with its data in `folder`."""
+    """An Apache Kafka with its data in `folder`; of three nodes it goes on without any one."""
 
     notice: str | None = None
 
-    def __init__(self, folder: DataFolder, guard: Callable[[int], None]) -> None:
-        self._kafka = ApacheKafka(folder.apache_kafka)
+    def __init__(self, folder: DataFolder, guard: Callable[[int], None], *, brokers: int) -> None:
+        self._kafka = ApacheKafka(folder.apache_kafka, brokers=brokers)
         self._guard = guard
 
     @property
-    def pid(self) -> int:
-        """Process id of the node."""
-        return self._kafka.pid
+    def pids(self) -> dict[str, int]:
+        """Process ids of the nodes: kafka, kafka-2, kafka-3."""
+        names = ("kafka", *(f"kafka-{number}" for number in range(2, len(self._kafka.pids) + 1)))
+        return dict(zip(names, self._kafka.pids, strict=True))
 
     @property
     def bootstrap(self) -> str:
@@ -106,21 +107,25 @@ class LocalApacheKafka:
     def start(self) -> None:
         """Start with the data of the last run."""
         self._kafka.start()
-        self._guard(self._kafka.pid)
+        self._guard_nodes()
         self._kafka.create_topics(list(all_topics()), DEFAULT_PARTITIONS)
 
     def revive(self) -> None:
-        """Start again on the same port and data."""
-        self._kafka.restart()
-        self._guard(self._kafka.pid)
+        """Start the nodes that died again, on the same ports and data."""
+        self._kafka.revive()
+        self._guard_nodes()
 
     def stop(self) -> None:
         """Stop it, keeping its data."""
         self._kafka.stop()
 
     async def wait_died(self) -> int:
-        """Return the exit status when it has died."""
+        """Return the exit status when it, or one of its nodes, has died."""
         return await self._kafka.wait_died()
+
+    def _guard_nodes(self) -> None:
+        for pid in self._kafka.pids:
+            self._guard(pid)
 
 
 def publish_address(kafka: Kafka, folder: DataFolder) -> None:
@@ -129,9 +134,17 @@ def publish_address(kafka: Kafka, folder: DataFolder) -> None:
 
 
 async def keep_running(
-    kafka: Kafka, folder: DataFolder, *, say: Callable[[str], None], moved: Callable[[], Awaitable[None]]
+    kafka: Kafka,
+    folder: DataFolder,
+    *,
+    say: Callable[[str], None],
+    revived: Callable[[], None],
+    moved: Callable[[], Awaitable[None]],
 ) -> None:
-    """Bring the broker back whenever it dies; `moved` is awaited where its address has become another."""
+    """Bring the broker back whenever it dies, and say so to `revived`.
+
+    `moved` is awaited as well where its address has become another.
+    """
     while True:
         status = await kafka.wait_died()
         before = kafka.bootstrap
@@ -140,6 +153,7 @@ async def keep_running(
             await asyncio.sleep(_PAUSE_SECONDS)
         publish_address(kafka, folder)
         say(f"the Kafka broker is back at {kafka.bootstrap}")
+        revived()
         if kafka.bootstrap != before:
             await moved()
 

@@ -10,6 +10,7 @@ import uvloop
 
 from services.platform.settings import ConfigurationError
 from services.platform.telemetry import configure_logging
+from services.platform.tracing.configuration import tracing_from_environment
 from studio.local.stack import LocalStack, StackOptions
 from studio.local.trouble import StartError
 
@@ -40,7 +41,8 @@ def log_to(folder: Path) -> None:
 def run_until_told(options: StackOptions) -> int:
     """Run a stack until it is told to stop; give the exit status."""
     try:
-        return uvloop.run(_run(options))
+        with tracing_from_environment(instance="local"):
+            return uvloop.run(_run(options))
     except StartError as error:
         print(f"promotion: {error}", file=sys.stderr)
         return EXIT_FAILED

@@ -54,6 +54,8 @@ class StackOptions:
     gateway_ports: tuple[int, ...] = (0, 0, 0)
     processes: bool = False
     kafka: Flavour = "embedded"
+    # Three need Apache Kafka.
+    brokers: int = 1
     ready_file: Path | None = None
 
 
@@ -70,7 +72,7 @@ class LocalStack:
         self._kafka: Kafka = (
             EmbeddedKafka()
             if options.kafka == "embedded"
-            else LocalApacheKafka(self._folder, self._lifeline.guard_process)
+            else LocalApacheKafka(self._folder, self._lifeline.guard_process, brokers=options.brokers)
         )
         self._host: Host = (
             ProcessHost(say, logs=self._folder.logs, lifeline=self._lifeline) if options.processes else TaskHost(say)
@@ -100,7 +102,7 @@ class LocalStack:
         own = {
             "supervisor": os.getpid(),
             "postgres": self._postgres.pid,
-            "kafka": self._kafka.pid,
+            **self._kafka.pids,
             "lifeline": self._lifeline.pid,
         }
         return Ready(
@@ -160,7 +162,7 @@ class LocalStack:
         await self._register_gateways()
         self._publish_ready()
         self._keepers = [
-            asyncio.create_task(keep_running(self._kafka, self._folder, say=self._say, moved=self._broker_moved)),
+            asyncio.create_task(self._keep_kafka()),
             asyncio.create_task(self._keep_postgres()),
             asyncio.create_task(self._keep_lifeline()),
             asyncio.create_task(self._follow_changes()),
@@ -236,9 +238,13 @@ class LocalStack:
                     {"environment": gateway.environment, "url": gateway.url, "is_default": True},
                 )
 
+    async def _keep_kafka(self) -> None:
+        await keep_running(
+            self._kafka, self._folder, say=self._say, revived=self._publish_ready, moved=self._broker_moved
+        )
+
     async def _broker_moved(self) -> None:
         await asyncio.gather(*(self._host.restart(name) for name in sorted(KAFKA_SERVICES)))
-        self._publish_ready()
         self._say("the services follow the broker; what was under way is sent again from PostgreSQL")
 
     async def _keep_postgres(self) -> None:

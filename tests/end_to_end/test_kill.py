@@ -113,10 +113,11 @@ async def test_the_broker_killed_with_its_data_loses_and_doubles_nothing_accepte
     ]
 
     await asyncio.gather(*(requester.post("/promotions", body) for body in bodies[:100]))
-    stack.kill("kafka")
+    killed = stack.kill("kafka")
     await asyncio.gather(*(requester.post("/promotions", body) for body in bodies[100:]))
     await count(stack, completed("broker"), PROMOTIONS)
 
+    await replaced(stack, "kafka", killed)
     effects = deployed(stack.gateway_log("gw-staging"), "broker")
     assert len(effects) == PROMOTIONS
     assert set(effects.values()) == {1}

@@ -1,7 +1,10 @@
 """The local stack looks after what it started, whatever a new start fails of."""
 
+import asyncio
 from pathlib import Path
 
+from studio.local.data_folder import DataFolder
+from studio.local.kafka import keep_running
 from studio.local.stack import LocalStack, StackOptions
 
 
@@ -24,3 +27,51 @@ async def test_a_machine_that_cannot_start_postgresql_now_is_asked_again(tmp_pat
 
     assert not revived
     assert said == ["PostgreSQL did not start: [Errno 28] No space left on device"]
+
+
+class MortalKafka:
+    """A broker that dies once, and comes back at the address that it had."""
+
+    notice: str | None = None
+    bootstrap = "127.0.0.1:9092"
+
+    def __init__(self) -> None:
+        self.pids = {"kafka": 1}
+        self._lives = 0
+
+    def start(self) -> None:
+        """Nothing to start."""
+
+    def revive(self) -> None:
+        self.pids = {"kafka": 2}
+
+    def stop(self) -> None:
+        """Nothing runs."""
+
+    async def wait_died(self) -> int:
+        self._lives += 1
+        if self._lives > 1:
+            await asyncio.Event().wait()
+        return -9
+
+
+async def test_a_broker_that_is_back_at_its_old_address_is_told_of_although_nobody_has_to_move(tmp_path: Path) -> None:
+    kafka, told, moved = MortalKafka(), asyncio.Queue[dict[str, int]](), asyncio.Event()
+
+    async def move() -> None:
+        moved.set()
+
+    keeper = asyncio.create_task(
+        keep_running(
+            kafka,
+            DataFolder.open(tmp_path),
+            say=lambda _: None,
+            revived=lambda: told.put_nowait(kafka.pids),
+            moved=move,
+        )
+    )
+    shown = await asyncio.wait_for(told.get(), 5)
+    keeper.cancel()
+
+    assert shown == {"kafka": 2}
+    assert not moved.is_set()
