@@ -134,6 +134,8 @@ class Promotion(Resource):
     completed_at: AwareDatetime | None
     # Rises by one with each transition.
     version: int
+    # Under which its spans are found, where traces are exported: the trace that came with the request, else its own id.
+    trace_id: str | None = None
 
 
 class HistoryEntry(Resource):

@@ -27,6 +27,7 @@ class Report:
 
     event_id: str
     data: DeploymentCompleted
+    traceparent: str | None = None
 
     @property
     def slot(self) -> Slot:
@@ -61,7 +62,9 @@ def _reported(events: Sequence[Event]) -> dict[Key, list[Report]]:
         if event.source != event_source("executor", data.organization_id):
             _log.warning("completion of another source ignored", source=event.source, promotion=str(data.promotion_id))
             continue
-        reported.setdefault(Key(data.organization_id, data.promotion_id), []).append(Report(event.id, data))
+        reported.setdefault(Key(data.organization_id, data.promotion_id), []).append(
+            Report(event.id, data, event.extensions.get("traceparent"))
+        )
     return reported
 
 
@@ -79,7 +82,7 @@ def _step(promotion: Promotion | None, report: Report, work: Work) -> Transition
         "digest": data.digest,
         "error_code": data.error_code and data.error_code.value,
     }
-    cause = Cause(ACTOR, work.now, evidence, event_id=report.event_id)
+    cause = Cause(ACTOR, work.now, evidence, event_id=report.event_id, traceparent=report.traceparent)
     match data.status:
         case DeploymentOutcome.SUCCEEDED:
             return deployed(promotion, data.deployment_id, cause)

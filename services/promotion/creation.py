@@ -157,7 +157,7 @@ def _opened(creation: Creation, found: Eligible, work: Work) -> Transition:
     }
     return open_promotion(
         request,
-        Cause(creation.created_by, work.now, evidence, via=creation.via),
+        Cause(creation.created_by, work.now, evidence, via=creation.via, traceparent=creation.traceparent),
         source_environment=found.source_environment,
         target_gateway_id=found.target_gateway_id,
         deployment_version=found.deployment_version,

@@ -107,7 +107,7 @@ def _opened(event: Event, data: RulesEvaluated, work: Work) -> Transition:
     }
     return open_promotion(
         request,
-        Cause(data.created_by, work.now, evidence, event_id=event.id),
+        Cause(data.created_by, work.now, evidence, event_id=event.id, traceparent=event.extensions.get("traceparent")),
         source_environment=data.source_environment,
         target_gateway_id=data.target_gateway_id,
         deployment_version=data.deployment_version,
@@ -201,4 +201,4 @@ def _cause(event: Event, data: RulesEvaluated, work: Work) -> Cause:
         "rules": [f"{rule.rule_id}@{rule.version}" for rule in data.rules],
         "summary": data.summary[:MAX_MESSAGE_CHARACTERS],
     }
-    return Cause(ACTOR, work.now, evidence, event_id=event.id)
+    return Cause(ACTOR, work.now, evidence, event_id=event.id, traceparent=event.extensions.get("traceparent"))

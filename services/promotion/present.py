@@ -3,6 +3,7 @@
 import json
 
 from schemas import resources
+from schemas.traces import trace_id_of
 from schemas.vocabulary import Execution, PromotionStatus, StatusReason
 from services.promotion.domain.binding import counted
 from services.promotion.domain.chain import Entry
@@ -55,6 +56,7 @@ def promotion_resource(promotion: Promotion) -> resources.Promotion:
         expires_at=promotion.expires_at,
         completed_at=promotion.completed_at,
         version=promotion.version,
+        trace_id=trace_id_of(request.id, request.traceparent),
     )
 
 

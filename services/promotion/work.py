@@ -11,8 +11,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.vocabulary import Origin
+from services.platform import tracing
 from services.platform.messaging.outbox import Outbox
 from services.promotion import events, history, store
+from services.promotion import tracing as spans
 from services.promotion.domain import lifecycle
 from services.promotion.domain.binding import binding
 from services.promotion.domain.lifecycle import Transition
@@ -78,6 +80,8 @@ class Work:
         await self.outbox.append(self.connection, told)
         await self.connection.execute(_NOTIFY)
         await history.append(self.connection, self._made)
+        if tracing.is_on():
+            tracing.after_commit(spans.steps(self._made))
 
     async def _supersede(self, started: Sequence[Promotion]) -> None:
         if not started:

@@ -36,8 +36,6 @@ class Span:
     attributes: Mapping[str, str | int] = field(default_factory=dict)
     # Why it failed; None where it did not.
     error: str | None = None
-    # Where else it was asked for: the context of a caller who has a trace of its own.
-    link: TraceContext | None = None
 
 
 class Export(Protocol):

@@ -14,7 +14,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from schemas.traces import TraceContext
 from services.platform.tracing import Kind, Span
@@ -63,7 +63,6 @@ class OtlpExport:
             parent=None if span.parent_id is None else _context(span.place.at(span.parent_id)),
             resource=self._resource(span.service),
             attributes=span.attributes,
-            links=() if span.link is None else (Link(_context(span.link)),),
             kind=_KINDS[span.kind],
             status=Status(StatusCode.UNSET) if span.error is None else Status(StatusCode.ERROR, span.error),
             start_time=began_ns,

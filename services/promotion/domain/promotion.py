@@ -154,10 +154,14 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Who or what moves a promotion, when, and on which evidence; ``event_id`` where an event brought it."""
+    """Who or what moves a promotion, when, and on which evidence; ``event_id`` where an event brought it.
+
+    ``traceparent`` is the trace context of what brought it, where there is one.
+    """
 
     actor: str
     at: datetime
     evidence: Mapping[str, object]
     via: str | None = None
     event_id: str | None = None
+    traceparent: str | None = None

@@ -8,12 +8,14 @@ from fastapi import APIRouter, Body, Depends, Response
 
 from schemas import resources
 from schemas.vocabulary import Decision, PromotionStatus, Role
+from services.platform import tracing
 from services.platform.http.authentication import require_in, requires
 from services.platform.http.preferences import wait_seconds
 from services.platform.http.problems import Problem, documented, invalid, not_found
 from services.platform.identity import Principal
 from services.platform.telemetry import GLASS_BROKEN
 from services.promotion import commanding
+from services.promotion import tracing as spans
 from services.promotion.domain import commands, lifecycle
 from services.promotion.domain.commands import NotApproved, NotYours, OwnPromotion, TooLate
 from services.promotion.domain.lifecycle import Transition
@@ -32,6 +34,8 @@ Admin = Annotated[Principal, Depends(requires(Role.ADMIN, somewhere=True))]
 Starter = Annotated[Principal, Depends(requires(Role.EXECUTOR, Role.REQUESTER, somewhere=True))]
 _log = structlog.get_logger()
 _PROBLEMS = documented(403, 404, 409, 422)
+# Commands whose route is not called as they are.
+_ROUTES = {"break the glass for": "break-glass"}
 
 
 def add_routes(routes: APIRouter, transactions: Transactions, watch: Watch) -> None:
@@ -179,7 +183,11 @@ async def _command(
 ) -> Promotion:
     async def run(work: Work) -> Promotion | None:
         key = Key(caller.organization_id, promotion_id)
-        return await commanding.command(work, key, lambda promotion: decide(promotion, work))
+        return await commanding.command(work, key, lambda promotion: decided(promotion, work))
+
+    def decided(promotion: Promotion, work: Work) -> Transition | None:
+        step: Transition | None = decide(promotion, work)
+        return spans.commanded(step, _ROUTES.get(name, name)) if step is not None and tracing.is_on() else step
 
     try:
         promotion = await transactions.run(run, organizations=(caller.organization_id,))

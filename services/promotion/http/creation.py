@@ -10,12 +10,14 @@ from fastapi.responses import JSONResponse
 
 from schemas import resources
 from schemas.vocabulary import Role
+from services.platform import tracing
 from services.platform.http.authentication import require_in, requires
 from services.platform.http.preferences import wait_seconds
 from services.platform.http.pressure import Room
 from services.platform.http.problems import Problem, documented, field_error
 from services.platform.identity import Principal
 from services.promotion import creation
+from services.promotion import tracing as spans
 from services.promotion.coalesce import Coalescer
 from services.promotion.creation import Created, Creation, Ineligible, KeyReused, Outcome, Repeated, UnderWay
 from services.promotion.domain.eligibility import Asked
@@ -60,12 +62,15 @@ def add_routes(routes: APIRouter, transactions: Transactions, watch: Watch) -> N
         """
         require_in(caller, body.target_environment, Role.REQUESTER)
         require_own(caller, organization_id=body.organization_id, created_by=body.created_by)
-        wanted = _creation(caller, body, idempotency_key(idempotency_key_header), traceparent(traceparent_header))
-        outcome = await coalescer.submit(wanted)
+        trace, began_at = traceparent(traceparent_header), transactions.clock()
+        wanted = _creation(caller, body, idempotency_key(idempotency_key_header), trace)
+        outcome = await coalescer.submit(spans.asked(wanted) if tracing.is_on() else wanted)
         location = f"{request.url.path.rstrip('/')}/"
         if isinstance(outcome, Repeated):
             return _repeated(outcome, location)  # type: ignore[return-value]
         promotion = _created(outcome, body)
+        if tracing.is_on():
+            spans.emit_creation(promotion, trace, began_at=began_at)
         response.headers["Location"] = f"{location}{promotion.request.id}"
         seconds = wait_seconds(prefer)
         if seconds:

@@ -2,12 +2,12 @@
 
 import re
 
+from schemas.traces import read_traceparent
 from services.platform.http.problems import Problem, field_error, invalid
 from services.platform.identity import Principal
 
 MAX_KEY_CHARACTERS = 255
 _KEY = re.compile(r"[ -~]+", re.ASCII)
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 
 
 def idempotency_key(given: str | None) -> str | None:
@@ -26,7 +26,7 @@ def idempotency_key(given: str | None) -> str | None:
 
 def traceparent(given: str | None) -> str | None:
     """Give the trace context if it is one."""
-    return given if given is not None and _TRACEPARENT.fullmatch(given) else None
+    return None if read_traceparent(given) is None else given
 
 
 def require_own(principal: Principal, **claimed: str | None) -> None:
