@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser.chromium import ARGUMENTS, EXECUTABLE, axe_source, unavailable
 from tests.browser.office import Office, furnish
-from tests.end_to_end.conftest import RunningStack
+from tests.end_to_end.stack import RunningStack
 
 T = TypeVar("T")
 SignIn = Callable[..., Page]

@@ -11,7 +11,8 @@ import pytest
 from confluent_kafka import Producer
 
 from tests.end_to_end.api import announce, caller, deployment_event
-from tests.end_to_end.conftest import RunningStack, RunStack
+from tests.end_to_end.conftest import RunStack
+from tests.end_to_end.stack import RunningStack
 
 SOAK_SECONDS = 6
 

@@ -13,7 +13,8 @@ from services.platform.messaging.producer import Publisher, PublishFailed
 from studio.gateway.records import EffectApplied, read_log
 from studio.gateway.state import Created
 from tests.end_to_end.api import caller
-from tests.end_to_end.conftest import RunningStack, RunStack
+from tests.end_to_end.conftest import RunStack
+from tests.end_to_end.stack import RunningStack
 
 PROMOTIONS = 200
 SERVICES = ("ingress", "promotion", "rules", "executor", "inventory")

@@ -8,7 +8,8 @@ import pytest
 
 from studio.gateway import ReferenceGateway
 from tests.end_to_end.api import announce, caller, deployment_event
-from tests.end_to_end.conftest import RunningStack, RunStack
+from tests.end_to_end.conftest import RunStack
+from tests.end_to_end.stack import RunningStack
 
 PROMOTION_FIELDS = {
     *("id", "organization_id", "agent_id", "source_deployment_id", "target_gateway_id", "source_environment"),

@@ -14,7 +14,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from tests.end_to_end.conftest import RunningStack
+from tests.end_to_end.stack import RunningStack
 from tests.fuzz import records, requests
 
 SETTLE_SECONDS = 120.0
