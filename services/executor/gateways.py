@@ -3,7 +3,6 @@
 It follows no redirect, uses no proxy and keeps no cookie; a credential goes to its own gateway's address alone.
 """
 
-import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from types import TracebackType
@@ -12,15 +11,18 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
+from schemas.traces import read_traceparent
+from services.executor import tracing as spans
 from services.executor.domain.answers import Answer, Call, NoAnswer
 from services.executor.domain.execution import Order
 from services.executor.store.gateways import Gateway
+from services.platform import tracing
+from services.platform.clock import utc_now
 from services.platform.outward import Network, check_url
 from services.platform.outward_calls import PLAIN_ANSWERS, AddressGuard, WrongAnswer, open_session, read_answer
 from services.platform.vault import NotOpened, Place, Vault
 
 MAX_ANSWER_BYTES = 1024 * 1024
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class GatewayClient:
@@ -50,6 +52,14 @@ class GatewayClient:
         except NotOpened as error:
             return NoAnswer(str(error), sent=False)
         headers = _headers(call, order, credential, fencing_token=fencing_token)
+        if not tracing.is_on():
+            return await self._ask(call, order, url, headers)
+        began_at, place = utc_now(), spans.place_of_call(order)
+        answer = await self._ask(call, order, url, {**headers, "traceparent": str(place)})
+        spans.emit_call(call, order, place, answer, url=str(url), began_at=began_at)
+        return answer
+
+    async def _ask(self, call: Call, order: Order, url: URL, headers: dict[str, str]) -> Answer | NoAnswer:
         body = order.body() if call is Call.PUT else None
         if call is Call.FENCE:
             return await self._exchange(call, url, headers, body, keep=False)
@@ -122,7 +132,7 @@ def _headers(call: Call, order: Order, credential: str | None, *, fencing_token:
         headers["Content-Type"] = "application/json"
     if credential is not None:
         headers["Authorization"] = f"Bearer {credential}"
-    if order.traceparent is not None and _TRACEPARENT.fullmatch(order.traceparent):
+    if order.traceparent is not None and read_traceparent(order.traceparent) is not None:
         headers["traceparent"] = order.traceparent
     return headers
 

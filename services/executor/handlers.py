@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.events import Event, PromotionApproved
+from services.executor import tracing as spans
 from services.executor.domain.announcement import announcement
 from services.executor.domain.course import FENCING_SECONDS
 from services.executor.domain.execution import Order
 from services.executor.settlements import Result
 from services.executor.store import arrivals, leases, orphans
 from services.executor.store.arrivals import Arrival
+from services.platform import tracing
 from services.platform.messaging.consumer import Unprocessable
 from services.platform.messaging.outbox import Outbox
 
@@ -24,9 +26,13 @@ async def accept_orders(
     Raises Unprocessable where the promotion itself does not say that it is executing this.
     """
     arrived = {(item.order.organization_id, item.order.promotion_id): item for item in map(_arrival, events)}
-    ordered = [arrived[key] for key in sorted(arrived)]
+    ordered = came = [arrived[key] for key in sorted(arrived)]
+    if tracing.is_on():
+        ordered = spans.placed(came)
     give_up_at = now + deadline + timedelta(seconds=FENCING_SECONDS)
     kept = await arrivals.insert(connection, ordered, now=now, deadline_at=now + deadline, give_up_at=give_up_at)
+    if tracing.is_on():
+        spans.taken(came, kept, now=now)
     others = sorted(arrived.keys() - kept)
     if not others:
         return
@@ -50,6 +56,8 @@ async def settle(
     finished = [result.finished() for result in settled]
     await outbox.append(connection, [announcement(item) for item in finished if item is not None])
     await orphans.record(connection, [result.execution for result in settled if result.orphaned], now=now)
+    if tracing.is_on():
+        spans.ended(settled)
     return settled
 
 

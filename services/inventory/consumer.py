@@ -8,8 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas import topics
 from schemas.events import DeploymentCompleted, Event, event_source
 from schemas.vocabulary import DeploymentOutcome
+from services.inventory import tracing as spans
 from services.inventory.domain.deployments import Announcement, Contradiction
 from services.inventory.handlers import record_announcements
+from services.platform import tracing
 from services.platform.messaging.consumer import Subscription, Unprocessable
 
 # A deployment from the future would stay the newest of its slot until then; more than clocks differ is refused.
@@ -23,6 +25,8 @@ async def apply(connection: AsyncConnection, events: Sequence[Event], now: datet
         await record_announcements(connection, announcements)
     except Contradiction as error:
         raise Unprocessable("contradiction", str(error)) from error
+    if tracing.is_on():
+        spans.taken(events, now=now)
 
 
 def announcement(event: Event, now: datetime) -> Announcement:

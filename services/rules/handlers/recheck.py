@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.vocabulary import ConditionsResult
+from services.platform import tracing
 from services.platform.clock import Clock
 from services.platform.database import Database
+from services.rules import tracing as spans
 from services.rules.domain.facts import Facts
 from services.rules.domain.rule_book import Acting, Books
 from services.rules.domain.surroundings import Deployment, Surroundings
@@ -115,6 +117,8 @@ class Lookout:
         )  # fmt: skip
         changed = reevaluate(watched, knowledge, now=now)
         evaluations = [*released.evaluations, *changed.evaluations]
+        if tracing.is_on():
+            evaluations = spans.told(evaluations, now=now)
         records = await advance(connection, evaluations)
         await self._desk.publish(connection, evaluations, records, now)
         acted = await self._act(connection, scenes, knowledge, surroundings, now)

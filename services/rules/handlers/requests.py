@@ -11,7 +11,9 @@ from schemas.cloudevents import EncodedRecord
 from schemas.events import Event, PromotionRequested
 from schemas.identifiers import promotion_id_of_event
 from schemas.vocabulary import Origin
+from services.platform import tracing
 from services.platform.messaging.outbox import Outbox
+from services.rules import tracing as spans
 from services.rules.domain.auto_promotion import AutoPromotion
 from services.rules.domain.evaluation import Evaluation, Ready, evaluate_request, prepare, refuse_request
 from services.rules.domain.facts import Facts
@@ -51,7 +53,11 @@ class RequestDesk:
         published = await promotions_by_id(connection, [request.key for request in fresh])
         asked = await auto_promotions_by_id(connection, [request.key for request in fresh])
         fresh = [_as_accepted(request, published.get(request.key), asked.get(request.key)) for request in fresh]
+        if tracing.is_on():
+            fresh = spans.taken(fresh, now=now)
         evaluations, held = await self._evaluate(connection, fresh, now)
+        if tracing.is_on():
+            evaluations = spans.told(evaluations, now=now)
         records = await insert_evaluated(connection, evaluations, now=now)
         await insert_held(connection, held, hold_until=now + self._hold, now=now)
         await add_rechecks(connection, _looks(evaluations, held, now))
