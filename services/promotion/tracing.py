@@ -8,18 +8,16 @@ from uuid import uuid4
 from schemas.traces import TraceContext, parent_in, read_traceparent, trace_of
 from services.platform import tracing
 from services.platform.tracing import Kind, Span
-from services.promotion.creation import Creation
 from services.promotion.domain.lifecycle import Transition
-from services.promotion.domain.promotion import Promotion
+from services.promotion.domain.promotion import Key, Promotion
 
 SERVICE = "promotion"
 DOOR = "ingress"
 
 
-def asked(creation: Creation) -> Creation:
-    """Give the request to create with its own place as its trace context, in the trace of its sender if it has one."""
-    place = trace_of(creation.organization_id, creation.id, creation.traceparent, step="request")
-    return replace(creation, traceparent=str(place))
+def asked(key: Key, caller: str | None) -> str:
+    """Give the trace context of the request to create a promotion, in the trace of its sender if it has one."""
+    return str(trace_of(key.organization_id, key.id, caller, step="request"))
 
 
 def emit_creation(promotion: Promotion, caller: str | None, *, began_at: datetime) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 from uuid import uuid4
 
@@ -22,7 +23,7 @@ from services.promotion.coalesce import Coalescer
 from services.promotion.creation import Created, Creation, Ineligible, KeyReused, Outcome, Repeated, UnderWay
 from services.promotion.domain.eligibility import Asked
 from services.promotion.domain.lifecycle import EVALUATING
-from services.promotion.domain.promotion import Promotion
+from services.promotion.domain.promotion import Key, Promotion
 from services.promotion.http.headers import idempotency_key, require_own, traceparent
 from services.promotion.http.transactions import Transactions
 from services.promotion.http.watch import Watch
@@ -64,7 +65,10 @@ def add_routes(routes: APIRouter, transactions: Transactions, watch: Watch) -> N
         require_own(caller, organization_id=body.organization_id, created_by=body.created_by)
         trace, began_at = traceparent(traceparent_header), transactions.clock()
         wanted = _creation(caller, body, idempotency_key(idempotency_key_header), trace)
-        outcome = await coalescer.submit(spans.asked(wanted) if tracing.is_on() else wanted)
+        if tracing.is_on():
+            key = Key(wanted.organization_id, wanted.id)
+            wanted = replace(wanted, traceparent=spans.asked(key, trace))
+        outcome = await coalescer.submit(wanted)
         location = f"{request.url.path.rstrip('/')}/"
         if isinstance(outcome, Repeated):
             return _repeated(outcome, location)  # type: ignore[return-value]
