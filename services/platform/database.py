@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, nullcontext
 from contextvars import ContextVar
 
+import asyncpg
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -21,6 +22,10 @@ _READ_ONLY = "25006"
 _CONFLICTS = frozenset({"40001", "40P01", "55P03"})
 # Data and integrity errors: the same statement with the same values fails again.
 _PERMANENT_CLASSES = frozenset({"22", "23"})
+
+# What the driver raises by itself where the server goes away. A connection that is lost in the midst of a statement may
+# also leave the driver in a state that it takes for a defect of its own.
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
 _SEE = text(f"SELECT set_config('{SETTING}', :organizations, true)")
 _served: ContextVar[Collection[str] | None] = ContextVar("organizations that the request may see", default=None)
@@ -121,7 +126,8 @@ def sqlstate(error: BaseException) -> str | None:
 
 def is_outage(error: BaseException) -> bool:
     """Tell whether ``error`` means that the server is away, not that the statement is wrong."""
-    if isinstance(error, (DatabaseUnavailable, OSError, TimeoutError, PoolTimeout, InterfaceError)):
+    known = (DatabaseUnavailable, OSError, TimeoutError, PoolTimeout, InterfaceError, asyncpg.InternalClientError)
+    if isinstance(error, known):
         return True
     state = sqlstate(error)
     if state is not None:

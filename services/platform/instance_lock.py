@@ -5,6 +5,8 @@ import asyncio
 import asyncpg
 import structlog
 
+from services.platform.database import DRIVER_ERRORS
+
 # A killed predecessor's session may outlive it by a moment.
 PATIENCE_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 0.25
@@ -64,7 +66,7 @@ class InstanceLock:
                     "SELECT pg_try_advisory_lock(hashtext('instance'), hashtext($1))", self._service
                 )
             )
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except DRIVER_ERRORS as error:
             _log.warning("instance lock not to be had", service=self._service, error=str(error))
             await self.release()
             return False

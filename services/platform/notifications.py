@@ -6,6 +6,8 @@ from collections.abc import Callable
 import asyncpg
 import structlog
 
+from services.platform.database import DRIVER_ERRORS
+
 RETRY_SECONDS = 1.0
 # A connection that died silently is found out no later than this.
 PROBE_SECONDS = 10.0
@@ -30,7 +32,7 @@ class Listener:
         while True:
             try:
                 await self._listen()
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            except DRIVER_ERRORS as error:
                 _log.warning("not listening", channel=self._channel, error=f"{type(error).__name__}: {error}")
                 await asyncio.sleep(RETRY_SECONDS)
 

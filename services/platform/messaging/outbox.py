@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.cloudevents import EncodedRecord, Headers, encode
 from schemas.events import Event
-from services.platform.database import Database
+from services.platform.database import DRIVER_ERRORS, Database
 from services.platform.messaging.producer import Publisher, PublishFailed
 from services.platform.telemetry import OUTBOX_ROWS
 
@@ -127,13 +127,7 @@ class Relay:
                 async with contextlib.aclosing(self._batches()) as batches:
                     async for _ in batches:
                         failures = 0
-            except (
-                PublishFailed,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                OSError,
-                TimeoutError,
-            ) as error:
+            except (PublishFailed, *DRIVER_ERRORS) as error:
                 delay_seconds = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
                 failures += 1
                 _log.warning("relay interrupted", schema=self._schema, error=str(error), retry=delay_seconds)
