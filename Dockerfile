@@ -3,11 +3,11 @@ FROM python:3.11-slim AS build
 WORKDIR /app
 RUN pip install --no-cache-dir uv
 COPY pyproject.toml uv.lock README.md ./
-RUN uv sync --frozen --no-dev --no-install-project
+RUN uv sync --frozen --no-dev --extra tracing --no-install-project
 COPY schemas schemas
 COPY services services
 COPY studio studio
-RUN uv sync --frozen --no-dev --no-editable
+RUN uv sync --frozen --no-dev --extra tracing --no-editable
 
 FROM python:3.11-slim
 ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

@@ -33,6 +33,7 @@ DETAILS = (
     Column("deployment", "target_deployment_id"),
     Column("created", lambda row: f"{row['created_at']} by {row['created_by']} ({row['origin']})"),
     Column("completed", "completed_at"),
+    Column("trace", "trace_id"),
 )
 HISTORY = (
     Column("VERSION", "version"),

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from functools import lru_cache
 
+import structlog
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -21,6 +22,7 @@ from services.platform.tracing import Kind, Span
 
 CLOSE_SECONDS = 2.0
 _SCOPE = InstrumentationScope("promotion")
+_log = structlog.get_logger()
 _KINDS = {
     Kind.INTERNAL: SpanKind.INTERNAL,
     Kind.SERVER: SpanKind.SERVER,
@@ -41,6 +43,8 @@ class OtlpExport:
         """Queue ``spans``."""
         ended_ns = time.time_ns()
         for span in spans:
+            # So that a log leads to its trace, whether or not anybody receives it.
+            _log.info("span", service=span.service, span=span.name, trace_id=span.place.trace_id, **span.attributes)
             self._processor.on_end(self._readable(span, ended_ns))
 
     def close(self) -> None:
