@@ -1,6 +1,7 @@
 """A service as a process of its own: settings, logs, health port, signals, exit status."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Callable
@@ -37,10 +38,20 @@ def run_process(build: Callable[[Settings], Runnable]) -> None:
         settings = load_settings()
         configure_logging(level=settings.log_level, style=settings.log_format)
         with tracing_from_environment(instance=settings.instance):
-            uvloop.run(_serve(build(settings), settings))
+            service = build(settings)
+        _spare_the_collector()
+        uvloop.run(_serve(service, settings))
     except (ConfigurationError, SchemaOutdated, AlreadyRunning, CannotListen) as error:
         print(error, file=sys.stderr)  # noqa: T201 - the answer to whoever started the process
         raise SystemExit(2) from None
+
+
+def _spare_the_collector() -> None:
+    # What is there at the start stays, and a batch makes many objects that need no collector: with the defaults a fifth
+    # of a busy process's time goes into looking through them.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
 
 
 async def _serve(service: Runnable, settings: Settings) -> None:

@@ -14,14 +14,15 @@ _COLUMNS = (
     "d.organization_id, d.deployment_id, d.agent_id, d.gateway_id, d.environment, d.version, d.digest, d.status, "
     "d.deployed_at, d.active_since, d.retired_at"
 )
+# Each key is looked up by itself, whatever the planner thinks of the size of the table; OFFSET 0 keeps it from joining.
+_KEYS = "unnest(cast(:organizations AS text[]), cast(:ids AS text[])) AS i(organization_id, id)"
 _KNOWN = text(
-    f"SELECT {_COLUMNS} FROM unnest(cast(:organizations AS text[]), cast(:ids AS text[])) AS i(organization_id, id) "  # noqa: S608
-    "JOIN inventory.published_deployment d ON d.organization_id = i.organization_id AND d.deployment_id = i.id"
+    f"SELECT {_COLUMNS} FROM {_KEYS} CROSS JOIN LATERAL (SELECT * FROM inventory.published_deployment p "  # noqa: S608
+    "WHERE p.organization_id = i.organization_id AND p.deployment_id = i.id OFFSET 0) AS d"
 )
 _RUNNING = text(
-    f"SELECT {_COLUMNS} FROM unnest(cast(:organizations AS text[]), cast(:ids AS text[])) AS i(organization_id, id) "  # noqa: S608
-    "JOIN inventory.published_deployment d ON d.organization_id = i.organization_id AND d.agent_id = i.id "
-    "WHERE d.status = 'active'"
+    f"SELECT {_COLUMNS} FROM {_KEYS} CROSS JOIN LATERAL (SELECT * FROM inventory.published_deployment p "  # noqa: S608
+    "WHERE p.organization_id = i.organization_id AND p.agent_id = i.id AND p.status = 'active' OFFSET 0) AS d"
 )
 # What ran in the same slot before it; a deployment that failed never ran.
 _PREVIOUS = text(
