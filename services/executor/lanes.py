@@ -42,6 +42,12 @@ class Lane:
     # Since the last claim; what was finished meanwhile is what can be finished during the next one.
     finished: int = 0
 
+    def serve(self, gateway: Gateway) -> None:
+        """Take in how the gateway is registered now; what was known of another address's health is forgotten."""
+        if gateway.url != self.gateway.url:
+            self.breaker = Breaker()
+        self.gateway = gateway
+
     def wanted(self, now: datetime) -> Wanted:
         """Say how much to claim: enough to keep every permitted call busy until the next claim."""
         held = self.calling + len(self.waiting)
@@ -54,7 +60,14 @@ class Lane:
             case BreakerState.OPEN:
                 room = 0
         gateway = self.gateway
-        return Wanted(gateway.organization_id, gateway.gateway_id, max(0, room), probe=state is BreakerState.PROBING)
+        return Wanted(
+            gateway.organization_id,
+            gateway.gateway_id,
+            max(0, room),
+            probe=state is BreakerState.PROBING,
+            url=gateway.url,
+            credential=gateway.credential,
+        )
 
     def advance(self, now: datetime) -> None:
         """Start what may start; while the breaker rests, nothing does."""

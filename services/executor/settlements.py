@@ -81,4 +81,5 @@ class Result:
             give_up_at=execution.give_up_at,
             finished_at=None if self.finished() is None else self.at,
             attempts=execution.attempts - 1 if isinstance(outcome, Released) else execution.attempts,
+            orphaned=self.orphaned,
         )

@@ -88,6 +88,8 @@ class Upkeep:
         return 0.0
 
     async def _fence(self, orphan: Orphan, gateway: Gateway) -> Attempt:
+        if orphan.called_url is not None:
+            gateway = gateway.at(orphan.called_url, orphan.called_credential)
         answer = await self.client.ask(Call.FENCE, orphan.order, gateway, fencing_token=orphan.fencing_token)
         now = self.clock()
         reply = read_reply(Call.FENCE, orphan.order, answer, now=now)

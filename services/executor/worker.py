@@ -158,7 +158,7 @@ class Worker:
             del self._lanes[key]
         for key, gateway in current.items():
             if key in self._lanes:
-                self._lanes[key].gateway = gateway
+                self._lanes[key].serve(gateway)
             else:
                 self._lanes[key] = Lane(gateway, self._start)
 
@@ -225,11 +225,14 @@ class Worker:
 
     async def _make(self, call: Call, execution: Execution, lane: Lane) -> Step:
         order = execution.order
-        answer = await self._client.ask(call, order, lane.gateway, fencing_token=execution.epoch)
+        gateway = lane.gateway.at(execution.called_url, execution.called_credential)
+        answer = await self._client.ask(call, order, gateway, fencing_token=execution.epoch)
         now = self._clock()
         reply = read_reply(call, order, answer, now=now)
         metrics.CALLS.labels(call.name.lower(), type(reply).__name__.lower()).inc()
-        self._judge(lane, reply, now)
+        # An address that was left says nothing of the new one; while that rests, every call ends the probing.
+        if gateway.url == lane.gateway.url or lane.breaker.opens_at is not None:
+            self._judge(lane, reply, now)
         return next_step(execution, call, reply, now=now, jitter=self._jitter())
 
     def _judge(self, lane: Lane, reply: Reply, now: datetime) -> None:

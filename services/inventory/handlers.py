@@ -15,6 +15,8 @@ from services.inventory.store import deployments, environments, gateways
 from services.inventory.store.gateways import GatewayRow
 from services.platform.vault import origin
 
+MOST_NAMED = 5
+
 
 class UnknownEnvironment(ValueError):
     """The environment is not in the organization's list."""
@@ -25,7 +27,7 @@ class GatewayTaken(Exception):
 
 
 class GatewayInUse(Exception):
-    """Deployments are live on the gateway, so it can neither go nor change its environment."""
+    """Deployments are live or coming on the gateway, so it can neither go nor change its environment."""
 
 
 class CredentialElsewhere(ValueError):
@@ -83,7 +85,10 @@ async def replace_gateway(
 async def remove_gateway(
     connection: AsyncConnection, *, organization_id: str, gateway_id: str, permit: Callable[[GatewayRow], None]
 ) -> bool:
-    """Forget a gateway on which nothing is live; tell whether there was one; ``permit`` as in replace_gateway."""
+    """Forget a gateway on which nothing is live or executes; tell whether there was one.
+
+    ``permit`` as in replace_gateway.
+    """
     await gateways.take_turn(connection, organization_id)
     known = await gateways.one(connection, organization_id=organization_id, gateway_id=gateway_id)
     if known is None:
@@ -123,4 +128,13 @@ async def _require_idle(connection: AsyncConnection, gateway: GatewayRow, what: 
         raise GatewayInUse(
             f"gateway {gateway.gateway_id!r} has {live} active deployments and cannot {what}; "
             "remove them and announce it (deployment.completed, status removed) first"
+        )
+    executing = await gateways.executing_on(
+        connection, organization_id=gateway.organization_id, gateway_id=gateway.gateway_id
+    )
+    if executing:
+        named = ", ".join(executing[:MOST_NAMED]) + (", …" if len(executing) > MOST_NAMED else "")
+        raise GatewayInUse(
+            f"{len(executing)} promotions execute on gateway {gateway.gateway_id!r} ({named}), so that it cannot "
+            f"{what}; wait until they have ended; a new address can be given at once with PUT"
         )

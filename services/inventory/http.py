@@ -150,7 +150,8 @@ def _gateway_commands(routes: APIRouter, database: Database, clock: Clock, setti
 
         A body without `credential` keeps the one that is stored, `null` removes it; a credential is for the address
         that it was given with, so that another scheme, host or port needs it again: 422. A gateway on which
-        deployments are active keeps its environment: 409.
+        deployments are active or promotions execute keeps its environment: 409. What was sent to the earlier address
+        is looked up and fenced there; everything else goes to the new one.
         """
         gateway = row(admin, gateway_id, body)
         keep_credential = "credential" not in body.model_fields_set
@@ -171,7 +172,7 @@ def _gateway_commands(routes: APIRouter, database: Database, clock: Clock, setti
 
     @routes.delete("/gateways/{gateway_id}", tags=["gateways"], status_code=204, responses=documented(404, 409))
     async def delete_gateway(admin: SomeAdmin, gateway_id: GatewayId) -> None:
-        """Forget a gateway; 409 while deployments are active on it."""
+        """Forget a gateway; 409 while deployments are active or promotions execute on it, which the answer names."""
         try:
             async with database.begin() as connection:
                 existed = await handlers.remove_gateway(

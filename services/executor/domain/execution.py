@@ -5,7 +5,7 @@ Its key at the gateway is the promotion's id, so that every attempt asks for the
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -111,3 +111,7 @@ class Execution:
     deadline_at: datetime
     # When even fencing is given up.
     give_up_at: datetime
+    # The address that the lease is for, with its sealed credential: as long as something of it may be live there, it
+    # is called nowhere else.
+    called_url: str | None = None
+    called_credential: str | None = field(default=None, repr=False)

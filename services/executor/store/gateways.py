@@ -1,12 +1,13 @@
 """The gateways that have work, with the addresses and limits that inventory publishes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.executor.store.rows import UNFINISHED
+from services.platform.vault import origin
 
 # Of a gateway that nobody registered nothing is called, so any bound will do.
 UNREGISTERED_CONCURRENCY = 16
@@ -24,6 +25,12 @@ class Gateway:
 
     def __repr__(self) -> str:
         return f"Gateway({self.organization_id!r}, {self.gateway_id!r})"
+
+    def at(self, url: str | None, credential: str | None) -> "Gateway":
+        """Give it at the address that was called, with ``credential`` unless that address has been given another."""
+        if url is not None and self.url is not None and (url == self.url or origin(url) == origin(self.url)):
+            credential = self.credential
+        return replace(self, url=url, credential=credential)
 
 
 # Jumps from gateway to gateway through the index, however many executions each has.

@@ -4,7 +4,7 @@ Every claim raises the epoch, and nothing is written under an epoch that is not 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -20,12 +20,17 @@ _FAR_FUTURE = "'infinity'::timestamptz"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How many executions of one gateway to claim; a ``probe`` may take one that is not due yet."""
+    """How many executions of one gateway to claim; a ``probe`` may take one that is not due yet.
+
+    What has not been called anywhere yet is claimed for ``url`` with its sealed ``credential``.
+    """
 
     organization_id: str
     gateway_id: str
     room: int
     probe: bool
+    url: str | None
+    credential: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +50,20 @@ class Settlement:
     finished_at: datetime | None
     # Claims that came to nothing do not count.
     attempts: int
+    # Something of it may be live at the address that was called.
+    orphaned: bool
 
 
+# Nothing of it can be live anywhere, so that it goes where its gateway is now.
+_NOT_CALLED = "(e.status = 'waiting' OR e.called_url IS NULL)"
 # Order within a slot: an execution waits for those that began earlier, and for any that is being called.
 _CLAIM = text(f"""
     WITH wanted AS (
         SELECT * FROM unnest(cast(:organizations AS text[]), cast(:gateways AS text[]), cast(:rooms AS int[]),
-            cast(:probes AS boolean[])) AS w (organization_id, gateway_id, room, probe)
+            cast(:probes AS boolean[]), cast(:urls AS text[]), cast(:credentials AS text[]))
+            AS w (organization_id, gateway_id, room, probe, url, credential)
     ), due AS MATERIALIZED (
-        SELECT found.organization_id, found.promotion_id FROM wanted AS w CROSS JOIN LATERAL (
+        SELECT found.organization_id, found.promotion_id, w.url, w.credential FROM wanted AS w CROSS JOIN LATERAL (
             SELECT e.organization_id, e.promotion_id FROM executor.execution AS e
             WHERE e.organization_id = w.organization_id AND e.gateway_id = w.gateway_id AND e.{UNFINISHED}
                 AND e.due_at <= CASE WHEN w.probe THEN {_FAR_FUTURE} ELSE :now END
@@ -69,7 +79,9 @@ _CLAIM = text(f"""
     UPDATE executor.execution AS e SET
         status = CASE e.status WHEN 'waiting' THEN 'calling' WHEN 'calling' THEN 'looking_up' ELSE e.status END,
         doubtful = e.doubtful OR e.status = 'calling',
-        epoch = e.epoch + 1, leased = true, due_at = :lease_until, asked_to_wait = false, attempts = e.attempts + 1
+        epoch = e.epoch + 1, leased = true, due_at = :lease_until, asked_to_wait = false, attempts = e.attempts + 1,
+        called_url = CASE WHEN {_NOT_CALLED} THEN due.url ELSE e.called_url END,
+        called_credential = CASE WHEN {_NOT_CALLED} THEN due.credential ELSE e.called_credential END
     FROM due WHERE e.organization_id = due.organization_id AND e.promotion_id = due.promotion_id
     RETURNING {columns(EXECUTION_COLUMNS, alias="e")}
 """)  # noqa: S608 - the columns are constants
@@ -96,13 +108,15 @@ _SETTLE = text(f"""
             WHERE o.slot = e.slot AND o.status = 'succeeded'
                 AND o.finished_at < i.finished_at + interval '{CLOCKS_DIFFER_MINUTES} minutes')) ELSE i.finished_at END,
         attempts = i.attempts, leased = false,
+        called_credential = CASE WHEN i.finished_at IS NULL OR i.orphaned THEN e.called_credential END,
         announce_at = CASE WHEN i.finished_at IS NOT NULL THEN cast(:announce_at AS timestamptz) END
     FROM unnest(cast(:organizations AS text[]), cast(:promotions AS uuid[]), cast(:epochs AS bigint[]),
         cast(:statuses AS text[]), cast(:due_at AS timestamptz[]), cast(:asked_to_wait AS boolean[]),
         cast(:doubtful AS boolean[]), cast(:verdicts AS text[]), cast(:errors AS text[]),
-        cast(:give_up_at AS timestamptz[]), cast(:finished_at AS timestamptz[]), cast(:attempts AS int[]))
+        cast(:give_up_at AS timestamptz[]), cast(:finished_at AS timestamptz[]), cast(:attempts AS int[]),
+        cast(:orphaned AS boolean[]))
         AS i (organization_id, promotion_id, epoch, status, due_at, asked_to_wait, doubtful, verdict, last_error,
-              give_up_at, finished_at, attempts)
+              give_up_at, finished_at, attempts, orphaned)
     WHERE {_IS_MINE}
     RETURNING e.organization_id, e.promotion_id, e.finished_at
 """)  # noqa: S608 - constants
@@ -128,6 +142,8 @@ async def claim(
             "gateways": [item.gateway_id for item in wanted],
             "rooms": [item.room for item in wanted],
             "probes": [item.probe for item in wanted],
+            "urls": [item.url for item in wanted],
+            "credentials": [item.credential for item in wanted],
             "now": now,
             "lease_until": lease_until,
         },
@@ -162,6 +178,7 @@ async def settle(
             "give_up_at": [item.give_up_at for item in settlements],
             "finished_at": [item.finished_at for item in settlements],
             "attempts": [item.attempts for item in settlements],
+            "orphaned": [item.orphaned for item in settlements],
             "announce_at": announce_at,
         },
     )

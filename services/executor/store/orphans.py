@@ -1,7 +1,7 @@
 """Orphans: what may be live on a gateway although its execution failed, until the gateway confirms the fence."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import text
@@ -17,12 +17,17 @@ MAX_ORPHANS = 100
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """An order that may be live; ``fencing_token`` is the last epoch of its execution."""
+    """An order that may be live; ``fencing_token`` is the last epoch of its execution.
+
+    It may be live at ``called_url``, which ``called_credential`` (sealed) opened.
+    """
 
     order: Order
     fencing_token: int
     attempts: int
     recorded_at: datetime
+    called_url: str | None
+    called_credential: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,8 @@ _CLAIM = text(f"""
         FROM due WHERE o.organization_id = due.organization_id AND o.promotion_id = due.promotion_id
         RETURNING o.organization_id, o.promotion_id, o.fencing_token, o.attempts, o.recorded_at
     )
-    SELECT {columns(ORDER_COLUMNS, alias="e")}, c.fencing_token, c.attempts, c.recorded_at
+    SELECT {columns(ORDER_COLUMNS, alias="e")}, c.fencing_token, c.attempts, c.recorded_at, e.called_url,
+        e.called_credential
     FROM claimed AS c JOIN executor.execution AS e USING (organization_id, promotion_id)
 """)  # noqa: S608 - constants
 
@@ -67,6 +73,13 @@ _UPDATE = text("""
         cast(:due_at AS timestamptz[]), cast(:errors AS text[]))
         AS i (organization_id, promotion_id, fenced_at, due_at, error)
     WHERE o.organization_id = i.organization_id AND o.promotion_id = i.promotion_id AND o.fenced_at IS NULL
+""")
+
+_FORGET_CREDENTIALS = text("""
+    UPDATE executor.execution AS e SET called_credential = NULL
+    FROM unnest(cast(:organizations AS text[]), cast(:promotions AS uuid[])) AS i (organization_id, promotion_id)
+    WHERE e.organization_id = i.organization_id AND e.promotion_id = i.promotion_id
+        AND e.called_credential IS NOT NULL
 """)
 
 _COUNT = text("SELECT count(*) FROM executor.orphan WHERE fenced_at IS NULL")
@@ -92,7 +105,10 @@ async def record(connection: AsyncConnection, executions: Sequence[Execution], *
 async def claim(connection: AsyncConnection, *, now: datetime, lease: timedelta) -> list[Orphan]:
     """Take due orphans, a few of each gateway; nobody else takes them before ``lease`` has passed."""
     rows = await connection.execute(_CLAIM, {"now": now, "until": now + lease})
-    return [Orphan(to_order(row), row.fencing_token, row.attempts, row.recorded_at) for row in rows]
+    return [
+        Orphan(to_order(row), row.fencing_token, row.attempts, row.recorded_at, row.called_url, row.called_credential)
+        for row in rows
+    ]
 
 
 async def write(connection: AsyncConnection, attempts: Sequence[Attempt]) -> None:
@@ -108,6 +124,15 @@ async def write(connection: AsyncConnection, attempts: Sequence[Attempt]) -> Non
             "errors": [attempt.error for attempt in attempts],
         },
     )
+    fenced = [attempt.orphan.order for attempt in attempts if attempt.fenced_at is not None]
+    if fenced:
+        await connection.execute(
+            _FORGET_CREDENTIALS,
+            {
+                "organizations": [order.organization_id for order in fenced],
+                "promotions": [order.promotion_id for order in fenced],
+            },
+        )
 
 
 async def count(connection: AsyncConnection) -> int:

@@ -12,7 +12,7 @@ ORDER_COLUMNS = (
 )  # fmt: skip
 EXECUTION_COLUMNS = (
     *ORDER_COLUMNS, "status", "epoch", "attempts", "doubtful", "verdict", "last_error", "received_at", "deadline_at",
-    "give_up_at",
+    "give_up_at", "called_url", "called_credential",
 )  # fmt: skip
 FINISHED_COLUMNS = (*ORDER_COLUMNS, "status", "verdict", "last_error", "finished_at")
 UNFINISHED = "status IN ('waiting', 'calling', 'looking_up', 'fencing')"
@@ -52,6 +52,8 @@ def to_execution(row: Any) -> Execution:
         received_at=row.received_at,
         deadline_at=row.deadline_at,
         give_up_at=row.give_up_at,
+        called_url=row.called_url,
+        called_credential=row.called_credential,
     )
 
 

@@ -93,6 +93,19 @@ async def delete(connection: AsyncConnection, *, organization_id: str, gateway_i
     )
 
 
+async def executing_on(connection: AsyncConnection, *, organization_id: str, gateway_id: str) -> list[str]:
+    """Name the promotions that execute on a gateway now."""
+    rows = await connection.execute(
+        text(
+            "SELECT promotion_id::text AS id FROM promotion.published_promotion "
+            "WHERE organization_id = :organization_id AND target_gateway_id = :gateway_id "
+            "AND status = 'approved' AND status_reason IN ('executing', 'retrying') ORDER BY created_at, promotion_id"
+        ),
+        {"organization_id": organization_id, "gateway_id": gateway_id},
+    )
+    return [row.id for row in rows]
+
+
 async def environments_in_use(connection: AsyncConnection, organization_id: str) -> set[str]:
     """Name the environments that have gateways."""
     rows = await connection.execute(

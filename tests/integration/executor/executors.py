@@ -66,6 +66,10 @@ class Neighbours:
             await connection.execute(views.gateways.delete().where(views.gateways.c.gateway_id == gateway_id))
             await connection.execute(views.gateways.insert().values(row))
 
+    async def forget(self, gateway_id: str) -> None:
+        async with self._owner.begin() as connection:
+            await connection.execute(views.gateways.delete().where(views.gateways.c.gateway_id == gateway_id))
+
     async def execute(self, *events: Event) -> None:
         """Show the promotions of these orders as executing."""
         async with self._owner.begin() as connection:

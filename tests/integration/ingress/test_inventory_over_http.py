@@ -122,6 +122,35 @@ async def test_a_gateway_with_active_deployments_neither_goes_nor_moves(door: Do
     assert "1 active deployments" in gone.body["detail"]
 
 
+async def test_a_gateway_on_which_promotions_execute_stays_but_may_get_a_new_address(door: Door) -> None:
+    await door.call("POST", "/api/v1/gateways", GATEWAY)
+    promotion_id = "0190aaaa-0000-7000-8000-000000000001"
+    await door.execute(
+        "INSERT INTO promotion.promotion (organization_id, id, agent_id, source_deployment_id, target_gateway_id, "
+        "target_environment, deployment_version, origin, created_by, created_at, status, status_reason, "
+        "status_message, version, changed_at, evaluation_number, approvals, released, expires_at) VALUES "
+        "('acme', $1, 'agent', 'dep-1', 'gw-1', 'staging', '1', 'user', 'ann', now(), 'pending', 'evaluating', '', 1, "
+        "now(), 0, 0, true, now() + interval '1 day')",
+        promotion_id,
+    )
+    for step, version in (("queued", 2), ("executing", 3)):
+        await door.execute(
+            "UPDATE promotion.promotion SET status = 'approved', status_reason = $1, version = $2, "
+            "executing_at = now(), executing_version = $2 WHERE id = $3",
+            step,
+            version,
+            promotion_id,
+        )
+
+    gone = await door.call("DELETE", "/api/v1/gateways/gw-1")
+    moved = await door.call("PUT", "/api/v1/gateways/gw-1", {"environment": "production", "url": GATEWAY["url"]})
+    readdressed = await door.call("PUT", "/api/v1/gateways/gw-1", {"environment": "staging", "url": "http://gw:8443/2"})
+    elsewhere = await door.call("DELETE", "/api/v1/gateways/gw-1", organization="globex")
+
+    assert (gone.status, moved.status, readdressed.status, elsewhere.status) == (409, 409, 200, 404)
+    assert promotion_id in gone.body["detail"]
+
+
 async def test_environments_are_an_ordered_list_of_the_organization(door: Door) -> None:
     before = await door.call("GET", "/api/v1/environments", role="viewer")
     put = await door.call("PUT", "/api/v1/environments", {"names": ["dev", "prod"]})
