@@ -19,12 +19,10 @@ class Clock:
         """Go back to the start."""
         self.elapsed = timedelta()
         self.offset = timedelta()
-        self.jumped = False
 
     def jump(self, duration: timedelta) -> None:
         """Set the wall clock forth or back."""
         self.offset += duration
-        self.jumped = True
 
     def __call__(self) -> datetime:
         return START + self.elapsed + self.offset

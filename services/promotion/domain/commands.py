@@ -92,7 +92,6 @@ def reject(promotion: Promotion, vote: Vote, cause: Cause) -> Transition | None:
         votes=_with(vote, promotion, before),
         ended_by=vote.voter,
         rejection_reason=vote.reason,
-        completed_at=cause.at,
     )
 
 
@@ -112,7 +111,6 @@ def cancel(promotion: Promotion, *, reason: str | None, for_anyone: bool, cause:
         cause=cause,
         ended_by=cause.actor,
         rejection_reason=reason or message,
-        completed_at=cause.at,
     )
 
 

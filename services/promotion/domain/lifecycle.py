@@ -107,6 +107,9 @@ def move(promotion: Promotion, to: State, *, message: str, cause: Cause, **chang
 
     Raises IllegalTransition when the table has no such step.
     """
+    cause = in_order(promotion, cause)
+    if to in TERMINAL:
+        changes["completed_at"] = cause.at
     after = replace(
         promotion,
         state=_checked(promotion.state, to),
@@ -116,6 +119,14 @@ def move(promotion: Promotion, to: State, *, message: str, cause: Cause, **chang
         **changes,
     )
     return Transition(promotion, after, cause)
+
+
+def in_order(promotion: Promotion, cause: Cause) -> Cause:
+    """Give ``cause`` at a time that is not before the last step of ``promotion``.
+
+    Who waited for the promotion's lock looked at the clock before the other one that it waited for had made its step.
+    """
+    return replace(cause, at=max(cause.at, promotion.changed_at))
 
 
 def _checked(origin: State | None, to: State) -> State:

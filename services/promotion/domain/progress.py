@@ -49,16 +49,18 @@ def voted(promotion: Promotion, cause: Cause) -> Transition:
 
 def _settled(promotion: Promotion, outcome: Outcome | None, cause: Cause) -> Transition:
     state, message = _standing(promotion, outcome)
+    cause = lifecycle.in_order(promotion, cause)
     changes: dict[str, object] = {}
     if isinstance(outcome, Granted) and promotion.approved_at is None:
         changes = {"approved_at": cause.at, "approved_by": outcome.deciding.voter if outcome.deciding else None}
     elif state in lifecycle.TERMINAL:
-        changes = {"rejection_reason": message, "completed_at": cause.at}
+        changes = {"rejection_reason": message}
     return move(promotion, state, message=message, cause=cause, **changes)
 
 
 def dispatched(promotion: Promotion, cause: Cause) -> Transition:
     """Start a queued promotion whose slot is free, unless it expired or its evidence went bad meanwhile."""
+    cause = lifecycle.in_order(promotion, cause)
     if cause.at >= promotion.expires_at:
         return expired(promotion, cause)
     outcome = _outcome(promotion, cause.at)
@@ -84,23 +86,18 @@ def superseded(promotion: Promotion, by: Promotion, cause: Cause) -> Transition:
         message=message,
         cause=cause,
         rejection_reason=message,
-        completed_at=cause.at,
     )
 
 
 def expired(promotion: Promotion, cause: Cause) -> Transition:
     """End a promotion that did not begin to execute in time."""
     message = f"It did not begin to execute before {promotion.expires_at.isoformat(timespec='seconds')}."
-    return move(
-        promotion, lifecycle.EXPIRED, message=message, cause=cause, rejection_reason=message, completed_at=cause.at
-    )
+    return move(promotion, lifecycle.EXPIRED, message=message, cause=cause, rejection_reason=message)
 
 
 def turned_away(promotion: Promotion, message: str, cause: Cause) -> Transition:
     """End a promotion that should not have been asked for."""
-    return move(
-        promotion, lifecycle.NOT_ELIGIBLE, message=message, cause=cause, rejection_reason=message, completed_at=cause.at
-    )
+    return move(promotion, lifecycle.NOT_ELIGIBLE, message=message, cause=cause, rejection_reason=message)
 
 
 def deployed(promotion: Promotion, deployment_id: str, cause: Cause) -> Transition | None:
@@ -113,7 +110,6 @@ def deployed(promotion: Promotion, deployment_id: str, cause: Cause) -> Transiti
         message=f"Deployment {deployment_id} is live on gateway {promotion.target_gateway_id}.",
         cause=cause,
         target_deployment_id=deployment_id,
-        completed_at=cause.at,
     )
 
 
@@ -127,7 +123,6 @@ def failed(promotion: Promotion, code: StatusReason | None, error: str | None, c
         state,
         message=error or f"Gateway {promotion.target_gateway_id} did not create the deployment.",
         cause=cause,
-        completed_at=cause.at,
     )
 
 

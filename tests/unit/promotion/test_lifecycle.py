@@ -1,6 +1,7 @@
 """The state machine: the table of successors is the whole truth, and one way to move keeps to it."""
 
 from dataclasses import replace
+from datetime import timedelta
 from itertools import product
 
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from schemas.vocabulary import PromotionStatus
 from services.promotion.domain import lifecycle
 from services.promotion.domain.lifecycle import SUCCESSORS, IllegalTransition, move
+from services.promotion.domain.progress import dispatched
 from services.promotion.domain.promotion import State
-from tests.unit.promotion.promotions import cause, pending
+from tests.unit.promotion.promotions import NOW, cause, evaluated_to, pending
 
 STATES = sorted(state for state in SUCCESSORS if state is not None)
 PAIRS = list(product(STATES, STATES))
@@ -40,6 +42,22 @@ def test_every_step_in_the_table_raises_the_version_by_one_and_never_goes_backwa
     assert step.before == promotion
     assert step.cause.actor == "ada"
     assert _RANK[to.status] >= _RANK[origin.status]
+
+
+def test_a_step_is_never_dated_before_the_one_that_it_follows() -> None:
+    promotion = replace(pending(), changed_at=NOW)
+
+    step = move(promotion, lifecycle.CANCELLED, message="", cause=cause("rita", after=timedelta(seconds=-1)))
+
+    assert (step.cause.at, step.after.changed_at, step.after.completed_at) == (NOW, NOW, NOW)
+
+
+def test_execution_never_begins_before_the_approval_that_it_follows() -> None:
+    promotion = replace(evaluated_to(pending()), changed_at=NOW)
+
+    step = dispatched(promotion, cause(after=timedelta(seconds=-1)))
+
+    assert (step.cause.at, step.after.executing_at) == (NOW, NOW)
 
 
 def test_the_end_has_no_successor_and_only_the_end_has_none() -> None:
