@@ -5,7 +5,7 @@ VENV  := .venv/.installed
 PY    := .venv/bin/python
 ARGS  ?=
 
-.PHONY: install demo up test check audit fuzz mutants simulate races seeded-bugs format bench docs clean
+.PHONY: install demo up test check audit fuzz mutants simulate chaos races seeded-bugs format bench docs clean
 
 install: $(VENV)
 
@@ -43,6 +43,9 @@ mutants: install
 
 simulate: install
 	PYTHONHASHSEED=0 $(PY) -m tests.simulation $(ARGS)
+
+chaos: install
+	$(PY) -m tests.chaos $(ARGS)
 
 races: install
 	RACES=10000 $(PY) -m pytest tests/races $(ARGS)
