@@ -5,6 +5,7 @@ Plain ASGI. A request that is not answered in time is answered here and abandone
 
 import asyncio
 import contextlib
+import time
 from uuid import uuid4
 
 import structlog
@@ -13,10 +14,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.platform.http.preferences import wait_seconds
 from services.platform.http.problems import Problem, from_failure, unavailable
+from services.platform.telemetry import HTTP_SECONDS
 
 # A server that hangs is answered for before callers give up; a wait that was asked for comes on top.
 ANSWER_SECONDS = 1.8
 MAX_BODY_BYTES = 65_536
+# Whatever else is sent as a method is one of the metrics' labels, not as many.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
 MAX_HEADER_BYTES = 32_768
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -88,6 +92,7 @@ class _Exchange:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.request_id = uuid4().hex
+        self._began = time.perf_counter()
         self.is_head = scope["method"] == "HEAD"
         # Whoever answers GET answers HEAD; the body stays here.
         self.scope: Scope = {**scope, "method": "GET"} if self.is_head else scope
@@ -120,6 +125,10 @@ class _Exchange:
     async def _pass(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
+            method = self.scope["method"]
+            HTTP_SECONDS.labels(method if method in METHODS else "other", message["status"]).observe(
+                time.perf_counter() - self._began
+            )
             given = {name.lower() for name, _ in message["headers"]}
             own = [(b"x-request-id", self.request_id.encode())]
             own += [header for header in _HEADERS if header[0] not in given]

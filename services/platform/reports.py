@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.platform.clock import Clock
 from services.platform.database import Database
 from services.platform.last_trouble import last_of
+from services.platform.telemetry import LAG, OUTBOX_AGE, OUTBOX_ROWS, READY
 
 REPORT_SECONDS = 5.0
 # Who has not reported for so long is taken to be down, and later forgotten.
@@ -70,6 +71,7 @@ class Reporter:
         self._started_at = self._started_at or now
         async with self.database.begin() as connection:
             rows, oldest_at = await self._outbox(connection)
+            self._show(trouble, lag, rows, None if oldest_at is None else now - oldest_at)
             await connection.execute(
                 _WRITE,
                 {
@@ -96,6 +98,13 @@ class Reporter:
                 _log.warning("report not written", service=self.service, error=f"{type(error).__name__}: {error}")
                 rest_seconds = REPORT_SECONDS
             await asyncio.sleep(rest_seconds)
+
+    def _show(self, trouble: tuple[str, ...], lag: dict[str, int], rows: int, age: timedelta | None) -> None:
+        READY.labels(self.service).set(not trouble)
+        for topic, records in lag.items():
+            LAG.labels(self.service, topic).set(records)
+        OUTBOX_ROWS.labels(self.schema).set(rows)
+        OUTBOX_AGE.labels(self.schema).set(0.0 if age is None else max(0.0, age.total_seconds()))
 
     async def _outbox(self, connection: AsyncConnection) -> tuple[int, datetime | None]:
         result = await connection.execute(

@@ -15,7 +15,11 @@ PARKED = Counter("promotion_records_parked", "Records parked as dead letters", [
 RETRIED = Counter("promotion_batches_retried", "Batches that failed and are tried again", ["service", "topic"])
 PUBLISHED = Counter("promotion_records_published", "Records acknowledged by Kafka", ["service", "topic"])
 GLASS_BROKEN = Counter("promotion_glass_broken", "Promotions that an administrator approved alone")
-OUTBOX_ROWS = Gauge("promotion_outbox_rows", "Rows in the last batch of the relay", ["service"])
+OUTBOX_ROWS = Gauge("promotion_outbox_rows", "Records that wait in an outbox; counted up to 100,000", ["service"])
+OUTBOX_AGE = Gauge("promotion_outbox_oldest_seconds", "How long the oldest record of an outbox has waited", ["service"])
+LAG = Gauge("promotion_consumer_lag_records", "Records that wait for this process", ["service", "topic"])
+READY = Gauge("promotion_ready", "Whether the process does its work: 1, or 0", ["service"])
+HTTP_SECONDS = Histogram("promotion_http_seconds", "Time until an answer begins", ["method", "status"])
 BATCH_SECONDS = Histogram("promotion_batch_seconds", "Time to handle one batch", ["service", "topic"])
 
 

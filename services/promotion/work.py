@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.vocabulary import Origin
 from services.platform import tracing
 from services.platform.messaging.outbox import Outbox
-from services.promotion import events, history, store
+from services.promotion import events, history, metrics, store
 from services.promotion import tracing as spans
 from services.promotion.domain import lifecycle
 from services.promotion.domain.binding import binding
@@ -80,6 +80,7 @@ class Work:
         await self.outbox.append(self.connection, told)
         await self.connection.execute(_NOTIFY)
         await history.append(self.connection, self._made)
+        metrics.count(self._made)
         if tracing.is_on():
             tracing.after_commit(spans.steps(self._made))
 

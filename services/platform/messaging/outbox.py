@@ -17,7 +17,6 @@ from schemas.cloudevents import EncodedRecord, Headers, encode
 from schemas.events import Event
 from services.platform.database import DRIVER_ERRORS, Database
 from services.platform.messaging.producer import Publisher, PublishFailed
-from services.platform.telemetry import OUTBOX_ROWS
 
 BATCH_ROWS = 500
 # Notifications are lost while a listener reconnects, so the relay looks by itself as well.
@@ -165,7 +164,6 @@ class Relay:
         rows = await connection.fetch(
             f"SELECT id, topic, key, headers, value FROM {self._schema}.outbox ORDER BY id LIMIT {BATCH_ROWS}"  # noqa: S608
         )
-        OUTBOX_ROWS.labels(self._schema).set(len(rows))
         if rows:
             await self._publisher.publish(
                 [EncodedRecord(row["topic"], row["key"], load_headers(row["headers"]), row["value"]) for row in rows]
