@@ -37,5 +37,6 @@ reads promotion rules.evaluated deployment.completed
 reads rules $outside
 reads executor promotion.approved
 reads inventory deployment.completed
+reads notifications promotion.changed
 # An upstream service: it announces and observes, and decides nothing.
 writes ci deployment.completed tests.completed metrics.observed

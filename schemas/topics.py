@@ -28,6 +28,7 @@ CONSUMED_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "rules": (PROMOTION_REQUESTED, DEPLOYMENT_COMPLETED, TESTS_COMPLETED, METRICS_OBSERVED),
         "executor": (PROMOTION_APPROVED,),
         "inventory": (DEPLOYMENT_COMPLETED,),
+        "notifications": (PROMOTION_CHANGED,),
     }
 )
 

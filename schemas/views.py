@@ -85,6 +85,7 @@ promotions = Table(
     Column("created_by", Text),
     _moment("created_at"),
     _moment("completed_at"),
+    Column("target_deployment_id", Text),
     schema="promotion",
 )
 
@@ -102,6 +103,8 @@ history = Table(
     Column("status_message", Text),
     Column("actor", Text),
     _moment("at"),
+    # Whether an administrator approved alone in this very step.
+    Column("break_glass", Boolean),
     schema="promotion",
 )
 

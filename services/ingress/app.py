@@ -19,6 +19,7 @@ from services.ingress.openapi import openapi_document
 from services.ingress.pressure import Gauge, LookAround, Room
 from services.ingress.server import Ingress
 from services.inventory import http as inventory
+from services.notifications import http as notifications
 from services.platform.clock import Clock, utc_now
 from services.platform.credentials import credentials_of
 from services.platform.database import Database
@@ -43,6 +44,7 @@ _ROUTERS: dict[str, Callable[..., APIRouter]] = {
     "rules": rules.router,
     "promotion": promotion.router,
     "inventory": inventory.router,
+    "notifications": notifications.router,
 }
 # A statement that takes longer is an answer in time, not a wait.
 STATEMENT_SECONDS = 1.5

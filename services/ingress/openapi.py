@@ -25,6 +25,7 @@ TAGS = [
     {"name": "environments", "description": "The order in which deployments move."},
     {"name": "events", "description": "CloudEvents from services without Kafka."},
     {"name": "changes", "description": "What happens, as it happens."},
+    {"name": "webhooks", "description": "Addresses that are told of changes, signed, and what was sent to them."},
     {"name": "dead letters", "description": "Records that could not be handled: look, send again, discard."},
     {"name": "operation", "description": "Health, metrics and the documents of this API."},
 ]

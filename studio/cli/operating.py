@@ -6,7 +6,7 @@ from typing import Literal
 from studio.cli.exits import UsageError
 from studio.cli.output import note
 
-ServiceName = Literal["ingress", "promotion", "rules", "executor", "inventory"]
+ServiceName = Literal["ingress", "promotion", "rules", "executor", "inventory", "notifications"]
 
 
 def run(service: ServiceName, /) -> None:

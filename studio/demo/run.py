@@ -57,7 +57,7 @@ async def _run(options: StackOptions, *, leave_up: bool) -> int:
 
 
 async def _walk(stack: LocalStack, options: StackOptions, telling: Telling) -> int:
-    telling.heading("Bringing up PostgreSQL, a Kafka broker, five services and three gateways")
+    telling.heading("Bringing up PostgreSQL, a Kafka broker, six services and three gateways")
     began = time.monotonic()
     await stack.start()
     announce(stack, options, seconds=time.monotonic() - began)

@@ -16,7 +16,7 @@ from studio.gateway import ReferenceGateway
 from studio.local.ports import LOOPBACK
 
 INGRESS = "ingress"
-SERVICES = ("promotion", "rules", "executor", "inventory", INGRESS)
+SERVICES = ("promotion", "rules", "executor", "inventory", "notifications", INGRESS)
 # The ingress writes to PostgreSQL alone, so that nothing of it has to follow a broker that moves.
 KAFKA_SERVICES = frozenset(SERVICES) - {INGRESS}
 

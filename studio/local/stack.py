@@ -39,7 +39,7 @@ from studio.local.trouble import StartError
 
 DATABASE = "promotion"
 READY_SECONDS = 120.0
-# Here gateways run on this machine, where a deployment for others lets none be.
+# Here gateways and webhooks are on this machine, where a deployment for others lets none be.
 LOCAL_NETWORKS = "127.0.0.0/8,::1/128"
 _LOOK_AGAIN_SECONDS = 0.05
 _REVIVE_PAUSE_SECONDS = 1.0
@@ -211,6 +211,7 @@ class LocalStack:
             "PROMOTION_KEY_PEPPER": self._folder.pepper(),
             "PROMOTION_CREDENTIAL_KEYS": self._folder.credential_key(),
             "PROMOTION_GATEWAY_ALLOWED_NETWORKS": LOCAL_NETWORKS,
+            "PROMOTION_WEBHOOK_ALLOWED_NETWORKS": LOCAL_NETWORKS,
             "PROMOTION_HTTP_HOST": LOOPBACK,
         }
 

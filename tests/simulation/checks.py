@@ -18,11 +18,11 @@ from schemas.events import (
     TestsCompleted,
 )
 from schemas.principals import principal_key
-from schemas.topics import CONSUMED_BY, consumer_group
+from schemas.topics import consumer_group
 from services.executor.domain.answers import Call
 from services.promotion import history
 from tests.simulation.gateway import Request
-from tests.simulation.world import ORGANIZATION, SCHEMAS, World, identifier
+from tests.simulation.world import CONSUMED, ORGANIZATION, SCHEMAS, World, identifier
 
 Row = Any
 TERMINAL = {"completed", "failed", "rejected"}
@@ -282,7 +282,7 @@ async def _letters(world: World, *, wiped: bool) -> list[str]:
     parked = Counter((row["consumer_group"], row["key"], row["value"]) for row in letters)
     poison = [record for record in world.broker.ever if record.key == b"poison" and not record.topic.endswith(".dead")]
     for record in poison:
-        for service, consumed in CONSUMED_BY.items():
+        for service, consumed in CONSUMED.items():
             if record.topic in consumed and not wiped:
                 group = consumer_group(service, record.topic)
                 if not parked[group, record.key, record.value]:
@@ -318,7 +318,7 @@ async def _leftovers(world: World) -> Any:
         (left,) = await world.rows(f"SELECT count(*) AS rows FROM {schema}.outbox")
         if left["rows"]:
             yield f"I38: {left['rows']} rows are left in the outbox of {schema}"
-        for topic in CONSUMED_BY.get(schema, ()):
+        for topic in CONSUMED[schema]:
             waiting = world.broker.waiting(consumer_group(schema, topic))
             if waiting:
                 yield f"I38: {schema} has {waiting} records of {topic} before it"

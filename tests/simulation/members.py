@@ -15,6 +15,7 @@ from schemas.cloudevents import EncodedRecord
 from services.executor import app as executor
 from services.executor.worker import Worker
 from services.inventory import app as inventory
+from services.notifications import app as notifications
 from services.platform.messaging.consumer import BatchProcessor
 from services.platform.messaging.dead_letters import Record
 from services.platform.messaging.outbox import Relay
@@ -32,6 +33,7 @@ BUILDERS: dict[str, Callable[..., Service]] = {
     "rules": rules.build_service,
     "executor": executor.build_service,
     "inventory": inventory.build_service,
+    "notifications": notifications.build_service,
 }
 RETRY_SECONDS = 0.1
 

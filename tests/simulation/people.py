@@ -32,7 +32,7 @@ from services.promotion.domain.lifecycle import Transition
 from services.promotion.domain.promotion import Cause, Key, Promotion, Vote
 from services.promotion.work import Work
 from services.rules.handlers import rules
-from tests.simulation.world import ORGANIZATION, Told, World
+from tests.simulation.world import CONSUMED, ORGANIZATION, Told, World
 
 PEOPLE = ("ada", "bob", "cyd", "Ada", "rita")
 REQUESTERS = ("rita", "ada")
@@ -204,7 +204,7 @@ def forged_completion(world: World, promotion: Any) -> Event:
 
 
 def poison(world: World) -> EncodedRecord:
-    topic = world.random.choice(sorted({topic for consumed in topics.CONSUMED_BY.values() for topic in consumed}))
+    topic = world.random.choice(sorted({topic for consumed in CONSUMED.values() for topic in consumed}))
     good = encode(tests_of(world, "dep-1", good=True)).headers
     value, headers = world.random.choice(
         [(b"{", good), (None, good), (b"{}", ()), (b"[" * 5000, good), (b"{}", (("ce_id", None),))]

@@ -11,8 +11,9 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from schemas import topics
 from schemas.cloudevents import EncodedRecord
-from schemas.topics import CONSUMED_BY, consumer_group
+from schemas.topics import consumer_group
 from services.inventory import handlers as inventory
 from services.inventory.store.gateways import GatewayRow
 from services.platform.database import Database, is_conflict, is_outage, serve
@@ -29,6 +30,8 @@ from tests.simulation.members import Member, engine_of_service
 
 ORGANIZATION = "acme"
 SCHEMAS = ("promotion", "rules", "executor", "inventory")
+# Nobody is told by webhooks here: what they do decides nothing of a promotion.
+CONSUMED = {service: topics.CONSUMED_BY[service] for service in SCHEMAS}
 REDRIVE_AFTER = timedelta(seconds=5)
 GATEWAYS = {"gw-dev": "development", "gw-dev-2": "development", "gw-stage": "staging", "gw-prod": "production"}
 
@@ -119,8 +122,8 @@ class World:
             )  # fmt: skip
             member.start()
             self.members[name] = member
-        for service, topics in CONSUMED_BY.items():
-            for topic in topics:
+        for service, consumed in CONSUMED.items():
+            for topic in consumed:
                 self.broker.join(consumer_group(service, topic), topic)
         for gateway_id, environment in GATEWAYS.items():
             await self.register(gateway_id, environment)

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
+from sqlalchemy import text
+
 from schemas import topics
 from schemas.events import (
     DeploymentCompleted,
@@ -14,11 +16,12 @@ from schemas.events import (
     EventData,
     MetricsObserved,
     PromotionApproved,
+    PromotionChanged,
     PromotionRequested,
     TestsCompleted,
     event_source,
 )
-from schemas.vocabulary import DeploymentOutcome
+from schemas.vocabulary import DeploymentOutcome, PromotionStatus, StatusReason
 from tests.integration.promotion.house import ORGANIZATION, START, House, completion, evaluation
 
 NOW = datetime.now(UTC)
@@ -83,6 +86,17 @@ def _ordered(identifier: UUID) -> Event:
     return _event(topics.PROMOTION_APPROVED, data, source=event_source("promotion", ORGANIZATION))
 
 
+def _changed(identifier: UUID) -> Event:
+    data = PromotionChanged(
+        organization_id=ORGANIZATION, promotion_id=identifier, version=2, agent_id="agent-1",
+        source_deployment_id="dep-1", target_gateway_id="gw-1", source_environment="development",
+        target_environment="staging", previous_status=PromotionStatus.PENDING, status=PromotionStatus.PENDING,
+        status_reason=StatusReason.AWAITING_APPROVAL, status_message="It has 0 of 1 approvals.", actor="service:rules",
+        at=NOW,
+    )  # fmt: skip
+    return _event(topics.PROMOTION_CHANGED, data, source=event_source("promotion", ORGANIZATION))
+
+
 def _placed(event: Event) -> Event:
     # All of a test's records lie in one partition, one behind the other.
     return Event(
@@ -92,6 +106,19 @@ def _placed(event: Event) -> Event:
 
 async def _executing(house: House, identifier: UUID) -> None:
     await house.evaluate(evaluation(identifier))
+
+
+async def _listening(house: House, _identifier: UUID) -> None:
+    async with house.owner.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO notifications.webhook (organization_id, id, name, url, filter, secret, status, "
+                "active_since, created_at, created_by, updated_at, updated_by) SELECT :org, gen_random_uuid(), 'a', "
+                "'https://hooks.example', '{}', 'sealed', 'active', :then, :then, 'alma', :then, 'alma' "
+                "WHERE NOT EXISTS (SELECT FROM notifications.webhook)"
+            ),
+            {"org": ORGANIZATION, "then": datetime(2026, 1, 1, tzinfo=UTC)},
+        )
 
 
 def _exists(table: str, column: str, kind: str = "text") -> str:
@@ -126,6 +153,13 @@ SUBSCRIBERS: tuple[Subscriber, ...] = (
         prepare=_executing,
     ),
     Subscriber("inventory", topics.DEPLOYMENT_COMPLETED, _announced, _exists("inventory.deployment", "deployment_id")),
+    Subscriber(
+        "notifications",
+        topics.PROMOTION_CHANGED,
+        _changed,
+        _exists("notifications.delivery", "promotion_id", "uuid"),
+        prepare=_listening,
+    ),
 )
 
 

@@ -1,0 +1,61 @@
+"""A webhook as a value: where it is, what it wants to hear, and how it has done lately."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from schemas.events import PromotionChanged
+from schemas.webhooks import WebhookEvent, WebhookFilter, WebhookStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How attempts went: how many failed in a row, since when, and until when nothing is tried."""
+
+    failures: int = 0
+    failing_since: datetime | None = None
+    rests_until: datetime | None = None
+    last_delivered_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hook:
+    """A webhook; secrets are sealed. What happened before ``active_since`` is no news to it."""
+
+    organization_id: str
+    id: UUID
+    name: str
+    url: str
+    filter: WebhookFilter
+    secret: str
+    previous_secret: str | None
+    previous_secret_until: datetime | None
+    status: WebhookStatus
+    status_reason: str | None
+    active_since: datetime
+    health: Health
+    created_at: datetime
+    created_by: str
+    updated_at: datetime
+    updated_by: str
+
+    def __repr__(self) -> str:
+        return f"Hook({self.organization_id!r}, {str(self.id)!r})"
+
+    def wants(self, change: PromotionChanged) -> bool:
+        """Tell whether the webhook is to be told of ``change``."""
+        return self.status is WebhookStatus.ACTIVE and change.at >= self.active_since and fits(self.filter, change)
+
+
+def fits(wanted: WebhookFilter, change: PromotionChanged) -> bool:
+    """Tell whether everything that ``wanted`` asks for is so of ``change``."""
+    asked = (
+        (wanted.events, WebhookEvent.PROMOTION_CHANGED),
+        (wanted.statuses, change.status),
+        (wanted.reasons, change.status_reason),
+        (wanted.target_environments, change.target_environment),
+        (wanted.agent_ids, change.agent_id),
+    )
+    if any(allowed is not None and value not in allowed for allowed, value in asked):
+        return False
+    return wanted.break_glass is None or wanted.break_glass is change.break_glass

@@ -1,0 +1,1 @@
+"""Notifications in PostgreSQL: statements and rows; decides nothing."""

@@ -1,0 +1,1 @@
+"""Notifications on a real database, telling real receivers."""

@@ -1,0 +1,380 @@
+"""Webhooks are told of what they asked for, signed, once, and again until they take it."""
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from datetime import timedelta
+
+import pytest
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.vocabulary import StatusReason
+from schemas.webhooks import WebhookStatus
+from services.notifications import commands, handlers
+from services.notifications.domain.course import Delivery
+from services.notifications.domain.lanes import share_out
+from services.notifications.domain.message import change_id
+from services.notifications.sealing import SecretPlace, new_secret
+from services.notifications.store import leases
+from tests.integration.notifications.conftest import NewDesk
+from tests.integration.notifications.desk import DEADLINE, ORGANIZATION, VAULT, Clock, Desk
+from tests.integration.notifications.receivers import Receiver, hang
+from tests.unit.notifications.samples import change
+
+
+async def test_a_change_is_told_once_signed_under_the_events_own_id(desk: Desk, receiver: Receiver) -> None:
+    _, secret = await desk.register(receiver.url)
+    (told,) = await desk.happen()
+
+    await desk.work()
+    await desk.hear(told, told)
+    await desk.work()
+
+    (call,) = receiver.calls
+    assert call.is_signed_with(secret)
+    assert not call.is_signed_with(new_secret())
+    assert call.id == change_id(told)
+    assert json.loads(call.body)["data"]["promotion_id"] == str(told.promotion_id)
+    assert call.headers["Content-Type"] == "application/json"
+    (delivery,) = await desk.deliveries()
+    assert (delivery.status, delivery.attempts, delivery.last_status) == ("delivered", 1, 204)
+
+
+async def test_only_what_was_asked_for_is_told(desk: Desk, receiver: Receiver, other: Receiver) -> None:
+    await desk.register(receiver.url, reasons=[StatusReason.AWAITING_APPROVAL], target_environments=["production"])
+    await desk.register(other.url)
+
+    await desk.happen(status_reason=StatusReason.EVALUATING)
+    (waits,) = await desk.happen(status_reason=StatusReason.AWAITING_APPROVAL)
+    await desk.happen(status_reason=StatusReason.AWAITING_APPROVAL, target_environment="staging")
+    await desk.work()
+
+    assert [call.id for call in receiver.calls] == [change_id(waits)]
+    assert len(other.calls) == 3
+
+
+async def test_another_organizations_webhook_hears_nothing(desk: Desk, receiver: Receiver) -> None:
+    await desk.register(receiver.url, organization="globex")
+
+    await desk.happen()
+    await desk.work()
+
+    assert receiver.calls == []
+
+
+async def test_what_was_not_taken_is_sent_again_as_it_was(desk: Desk, receiver: Receiver, clock: Clock) -> None:
+    _, secret = await desk.register(receiver.url)
+    receiver.status = 503
+    await desk.happen()
+    await desk.work()
+
+    receiver.status = 200
+    clock.advance(seconds=4)
+    await desk.work()
+    too_early = len(receiver.calls)
+    clock.advance(seconds=1)
+    await desk.work()
+
+    first, second = receiver.calls
+    assert too_early == 1
+    assert (first.id, first.body) == (second.id, second.body)
+    assert second.headers["webhook-timestamp"] > first.headers["webhook-timestamp"]
+    assert second.is_signed_with(secret)
+    (delivery,) = await desk.deliveries()
+    assert (delivery.status, delivery.attempts, delivery.last_error) == ("delivered", 2, None)
+
+
+async def test_during_a_rotation_both_secrets_sign_and_afterwards_the_new_one_alone(
+    desk: Desk, receiver: Receiver, clock: Clock
+) -> None:
+    hook, old = await desk.register(receiver.url)
+    new = new_secret()
+    async with desk.database.begin() as connection:
+        await commands.rotate(
+            connection, organization_id=ORGANIZATION, webhook_id=hook.id, overlap=timedelta(hours=1), by="alma",
+            secret=VAULT.seal(new, SecretPlace(ORGANIZATION, hook.id)), now=clock(),
+        )  # fmt: skip
+
+    await desk.happen()
+    await desk.work()
+    clock.advance(hours=1)
+    await desk.happen()
+    await desk.work()
+
+    during, after = receiver.calls
+    assert (during.is_signed_with(old), during.is_signed_with(new)) == (True, True)
+    assert (after.is_signed_with(old), after.is_signed_with(new)) == (False, True)
+
+
+async def test_one_that_hangs_holds_nobody_else_back(desk: Desk, receiver: Receiver, other: Receiver) -> None:
+    await desk.register(receiver.url)
+    await desk.register(other.url)
+    receiver.respond = hang
+    await desk.happen(40)
+
+    for _ in range(12):
+        await desk.worker.round()
+        # Only the receiver that answers wakes the worker so early.
+        await desk.worker.wake.wait()
+        desk.worker.wake.clear()
+        if len(other.calls) == 40:
+            break
+    hanging = len(receiver.calls)
+    await desk.work()
+
+    assert hanging <= 8
+    assert len(other.calls) == 40
+
+
+async def test_one_that_keeps_failing_is_tried_one_at_a_time_with_rests(
+    desk: Desk, receiver: Receiver, clock: Clock
+) -> None:
+    hook, _ = await desk.register(receiver.url)
+    receiver.status = 500
+    await desk.happen(50)
+
+    await desk.work()
+    at_once = len(receiver.calls)
+    await desk.work_on(minutes=60)
+
+    assert at_once <= 16
+    assert len(receiver.calls) < 40
+    resting = (await desk.hook(hook.id)).health
+    assert resting.rests_until is not None
+
+
+async def test_when_it_is_back_everything_comes_at_once(desk: Desk, receiver: Receiver, clock: Clock) -> None:
+    await desk.register(receiver.url)
+    receiver.status = 500
+    await desk.happen(20)
+    await desk.work_on(minutes=30)
+
+    receiver.status = 200
+    await desk.work_on(minutes=6)
+    await desk.work()
+    await desk.work()
+
+    assert {delivery.status for delivery in await desk.deliveries()} == {"delivered"}
+
+
+async def test_one_that_never_takes_anything_is_disabled_with_the_reason(
+    desk: Desk, receiver: Receiver, clock: Clock
+) -> None:
+    hook, _ = await desk.register(receiver.url)
+    receiver.status = 500
+    for _ in range(4):
+        await desk.happen()
+        await desk.work_on(minutes=24 * 60, step_seconds=1800)
+
+    disabled = await desk.hook(hook.id)
+
+    assert disabled.status is WebhookStatus.DISABLED
+    assert "nothing was taken since 2030-01-01T12" in (disabled.status_reason or "")
+    assert "500" in (disabled.status_reason or "")
+    assert await desk.hear(change(at=clock())) == 0
+
+
+async def test_one_that_is_gone_is_disabled_at_once(desk: Desk, receiver: Receiver) -> None:
+    hook, _ = await desk.register(receiver.url)
+    receiver.status = 410
+    await desk.happen(2)
+
+    await desk.work()
+
+    assert (await desk.hook(hook.id)).status is WebhookStatus.DISABLED
+
+
+async def test_at_the_deadline_it_is_tried_for_the_last_time(desk: Desk, receiver: Receiver, clock: Clock) -> None:
+    await desk.register(receiver.url)
+    receiver.status = 500
+    await desk.happen()
+    await desk.work()
+
+    clock.advance(seconds=DEADLINE.total_seconds())
+    await desk.work()
+    clock.advance(hours=2)
+    await desk.work()
+
+    (delivery,) = await desk.deliveries()
+    assert (delivery.status, delivery.attempts) == ("failed", 2)
+    assert delivery.last_error == "the answer is 500"
+
+
+async def test_a_redirect_is_not_followed(desk: Desk, receiver: Receiver, other: Receiver) -> None:
+    async def elsewhere(_request: web.Request) -> web.StreamResponse:
+        raise web.HTTPTemporaryRedirect(other.url)
+
+    await desk.register(receiver.url)
+    receiver.respond = elsewhere
+    await desk.happen()
+
+    await desk.work()
+
+    (delivery,) = await desk.deliveries()
+    assert (delivery.last_status, other.calls) == (307, [])
+    assert "redirects are not followed" in delivery.last_error
+
+
+@pytest.mark.parametrize("url", ["{address}", "http://localhost:{port}/hook"])
+async def test_nothing_reaches_an_address_that_is_not_allowed(new_desk: NewDesk, receiver: Receiver, url: str) -> None:
+    desk = new_desk(allowed=())
+    port = receiver.url.rsplit(":", 1)[1].partition("/")[0]
+    await desk.register(url.format(address=receiver.url, port=port))
+    await desk.happen()
+
+    await desk.work()
+
+    (delivery,) = await desk.deliveries()
+    assert receiver.calls == []
+    assert "not allowed" in delivery.last_error
+
+
+async def test_a_proxy_of_the_environment_is_not_used(
+    desk: Desk, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    await desk.register(receiver.url)
+    await desk.happen()
+
+    await desk.work()
+
+    assert len(receiver.calls) == 1
+
+
+async def test_of_an_answer_only_its_beginning_is_kept_without_secrets(desk: Desk, receiver: Receiver) -> None:
+    async def verbose(_request: web.Request) -> web.StreamResponse:
+        return web.Response(status=400, body=b"bad\x00 Bearer hunter2hunter2 " + "é".encode() * 30_000)
+
+    await desk.register(receiver.url)
+    receiver.respond = verbose
+    await desk.happen()
+
+    await desk.work()
+
+    (delivery,) = await desk.deliveries()
+    assert delivery.last_answer.startswith("bad\ufffd Bearer [redacted] ééé")
+    assert len(delivery.last_answer) == 500
+
+
+async def test_an_endless_answer_is_not_read_to_its_end(desk: Desk, receiver: Receiver) -> None:
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b"x" * 65536)
+
+    await desk.register(receiver.url)
+    receiver.respond = endless
+    await desk.happen()
+
+    await desk.work()
+
+    (delivery,) = await desk.deliveries()
+    assert (delivery.status, delivery.last_status) == ("delivered", 200)
+    assert "more than" in delivery.last_answer
+
+
+async def test_a_secret_that_was_moved_to_another_webhook_signs_nothing(desk: Desk, receiver: Receiver) -> None:
+    first, _ = await desk.register(receiver.url)
+    second, _ = await desk.register(receiver.url)
+    await desk.rows(f"UPDATE notifications.webhook SET secret = '{first.secret}' WHERE id = '{second.id}' RETURNING id")
+    await desk.happen()
+
+    await desk.work()
+
+    assert len(receiver.calls) == 1
+    errors = {delivery.webhook_id: delivery.last_error for delivery in await desk.deliveries()}
+    assert "does not belong" in errors[second.id]
+
+
+async def test_two_processes_share_the_work(desk: Desk, new_desk: NewDesk, receiver: Receiver) -> None:
+    second = new_desk()
+    await desk.register(receiver.url)
+    await desk.happen(30)
+
+    while len(receiver.calls) < 30:
+        await desk.work()
+        await second.work()
+
+    assert len({call.id for call in receiver.calls}) == len(receiver.calls) == 30
+
+
+async def test_what_a_process_had_under_way_when_it_died_is_sent_by_another(
+    desk: Desk, new_desk: NewDesk, receiver: Receiver, clock: Clock
+) -> None:
+    await desk.register(receiver.url)
+    await desk.happen()
+    async with desk.database.begin() as connection:
+        claimed = await _claim_and_vanish(desk, connection)
+    heir = new_desk()
+
+    await heir.work()
+    before_its_lease_ended = len(receiver.calls)
+    clock.advance(seconds=60)
+    await heir.work()
+
+    assert (len(claimed), before_its_lease_ended, len(receiver.calls)) == (1, 0, 1)
+
+
+async def test_the_outcome_of_a_lost_lease_changes_nothing(
+    desk: Desk, new_desk: NewDesk, receiver: Receiver, clock: Clock
+) -> None:
+    hook, _ = await desk.register(receiver.url)
+    await desk.happen()
+    receiver.respond = hang
+    await desk.worker.round()
+    clock.advance(seconds=60)
+    receiver.respond = None
+    await new_desk().work()
+
+    await desk.work()
+
+    (delivery,) = await desk.deliveries()
+    assert (delivery.status, delivery.attempts) == ("delivered", 2)
+    assert (await desk.hook(hook.id)).health.failures == 0
+
+
+async def test_a_delivery_that_is_asked_for_again_goes_out_under_the_same_id(
+    desk: Desk, receiver: Receiver, clock: Clock
+) -> None:
+    hook, _ = await desk.register(receiver.url)
+    (told,) = await desk.happen()
+    await desk.work()
+
+    async with desk.database.begin() as connection:
+        again = await commands.redeliver(
+            connection, organization_id=ORGANIZATION, webhook_id=hook.id, now=clock(), deadline_at=clock() + DEADLINE,
+            delivery_id=handlers.delivery_id(hook.id, change_id(told)),
+        )  # fmt: skip
+    await desk.work()
+
+    assert again is not None
+    assert [call.id for call in receiver.calls] == [change_id(told)] * 2
+
+
+async def test_a_stop_lets_what_is_under_way_be_written(desk: Desk, receiver: Receiver) -> None:
+    await desk.register(receiver.url)
+    await desk.happen()
+    await desk.worker.round()
+
+    drain = desk.worker.drain()
+    await _drive(desk, drain)
+
+    (delivery,) = await desk.deliveries()
+    assert delivery.status == "delivered"
+
+
+async def _claim_and_vanish(desk: Desk, connection: AsyncConnection) -> list[Delivery]:
+    found = await leases.hooks_with_work(connection, now=desk.clock())
+    return await leases.claim(
+        connection, share_out(found, {}, first=0), now=desk.clock(), lease_until=desk.clock() + timedelta(seconds=30)
+    )
+
+
+async def _drive(desk: Desk, drain: Coroutine[object, object, None]) -> None:
+    task = asyncio.create_task(drain)
+    while not task.done():
+        await desk.worker.round()
+        await asyncio.sleep(0.01)
+    await task

@@ -1,0 +1,1 @@
+"""What notifications decides, by itself."""
