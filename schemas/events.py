@@ -6,7 +6,7 @@ Readers ignore what they do not know, so that a newer writer stays readable; wri
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -32,6 +32,19 @@ class EventData(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     organization_id: Identifier
+
+    @classmethod
+    def trusted(cls, **every_field: Any) -> Self:
+        """Make the data from every one of its fields, unchecked: for emitters, of values that are checked already.
+
+        For a model without aliases and private attributes it is ``model_construct`` in a quarter of the time.
+        """
+        made = cls.__new__(cls)
+        object.__setattr__(made, "__dict__", every_field)
+        object.__setattr__(made, "__pydantic_fields_set__", set(every_field))
+        object.__setattr__(made, "__pydantic_extra__", None)
+        object.__setattr__(made, "__pydantic_private__", None)
+        return made
 
 
 class PromotionRequested(EventData):

@@ -1,5 +1,6 @@
 """Deterministic identifiers: the same aggregate, counter and type give the same id, so that a repeat is equal."""
 
+import hashlib
 from uuid import UUID, uuid5
 
 NAMESPACE = UUID("6f1d3c0e-6d0c-5c0b-9b0a-8a2f4e1c7d53")
@@ -10,7 +11,11 @@ def event_id(aggregate: str, counter: int, event_type: str) -> str:
 
     ``counter`` is the emitter's own version counter of that aggregate.
     """
-    return str(uuid5(NAMESPACE, f"{aggregate}\n{counter}\n{event_type}"))
+    # A uuid5 written down at once: each event has one, and the detour over a UUID costs three times as much.
+    name = f"{aggregate}\n{counter}\n{event_type}".encode()
+    digest = hashlib.sha1(NAMESPACE.bytes + name, usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digest[16], 16) & 3]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
 def promotion_id_of_event(organization_id: str, source: str, identifier: str) -> UUID:

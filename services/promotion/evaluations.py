@@ -134,7 +134,7 @@ async def _rivals(work: Work, opened: Iterable[Transition]) -> dict[Key, Key]:
 
 def _without_slot(step: Transition) -> Transition:
     # The gateway is taken by the promotion under way, so this one is opened beside it and gets it with its end.
-    return replace(step, after=replace(step.after, target_gateway_id=None))
+    return replace(step, after=step.after.but(target_gateway_id=None))
 
 
 def _turned_away(promotion: Promotion, data: RulesEvaluated, rival: Key, cause: Cause) -> Transition:
@@ -142,7 +142,7 @@ def _turned_away(promotion: Promotion, data: RulesEvaluated, rival: Key, cause: 
         f"Promotion {rival.id} of deployment {data.source_deployment_id} to gateway {data.target_gateway_id} "
         "is under way already; wait for its end or cancel it."
     )
-    step = turned_away(replace(promotion, target_gateway_id=data.target_gateway_id), message, cause)
+    step = turned_away(promotion.but(target_gateway_id=data.target_gateway_id), message, cause)
     return replace(step, before=promotion)
 
 
@@ -161,11 +161,7 @@ def _matching(promotion: Promotion, data: RulesEvaluated) -> Promotion:
             f"the evaluation of {request.id} speaks of another agent, deployment, environment or gateway than the "
             "promotion; nothing was decided on it",
         )
-    known = (promotion.source_environment, promotion.target_gateway_id, promotion.deployment_version, promotion.digest)
-    if all(known):
-        return promotion
-    return replace(
-        promotion,
+    return promotion.but(
         source_environment=promotion.source_environment or data.source_environment,
         target_gateway_id=placed,
         deployment_version=promotion.deployment_version or data.deployment_version,

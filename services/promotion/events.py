@@ -27,7 +27,7 @@ def changed(transition: Transition) -> Event:
     """Tell of one step."""
     promotion, cause, before = transition.after, transition.cause, transition.before
     request = promotion.request
-    data = PromotionChanged.model_construct(
+    data = PromotionChanged.trusted(
         organization_id=request.organization_id,
         promotion_id=request.id,
         version=promotion.version,
@@ -52,7 +52,7 @@ def changed(transition: Transition) -> Event:
 def requested(promotion: Promotion) -> Event:
     """Ask the rules about a promotion; the same however often it is asked."""
     request = promotion.request
-    data = PromotionRequested.model_construct(
+    data = PromotionRequested.trusted(
         organization_id=request.organization_id,
         promotion_id=request.id,
         agent_id=request.agent_id,
@@ -73,7 +73,7 @@ def approved(promotion: Promotion) -> Event:
     request, at, version = promotion.request, promotion.executing_at, promotion.executing_version
     if at is None or version is None or promotion.target_gateway_id is None or promotion.deployment_version is None:
         raise ValueError(f"promotion {request.id} is not executing")
-    data = PromotionApproved.model_construct(
+    data = PromotionApproved.trusted(
         organization_id=request.organization_id,
         promotion_id=request.id,
         agent_id=request.agent_id,

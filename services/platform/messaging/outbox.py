@@ -5,11 +5,11 @@ A row leaves the table only after Kafka has acknowledged it, so a crash anywhere
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncGenerator, Sequence
 
 import asyncpg
 import structlog
+from pydantic_core import from_json, to_json
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -63,12 +63,12 @@ class Outbox:
 
 def dump_headers(headers: Headers) -> str:
     """Write headers as JSON; Latin-1 keeps every byte, null stays null."""
-    return json.dumps([[name, None if raw is None else raw.decode("latin-1")] for name, raw in headers])
+    return to_json([(name, None if raw is None else raw.decode("latin-1")) for name, raw in headers]).decode()
 
 
 def load_headers(dumped: str) -> Headers:
     """Read what dump_headers wrote."""
-    return tuple((name, None if value is None else value.encode("latin-1")) for name, value in json.loads(dumped))
+    return tuple([(name, None if value is None else value.encode("latin-1")) for name, value in from_json(dumped)])
 
 
 class Wake:

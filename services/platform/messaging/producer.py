@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -112,6 +113,8 @@ async def _by_partition(
     return groups
 
 
+# Several events of one batch have the same key, and the hash is computed in Python.
+@lru_cache(maxsize=10_000)
 def partition_of(key: bytes | None, partitions: int) -> int:
     """Give the partition of ``key`` as every Kafka client of the default partitioner would."""
     return int((murmur2(key or b"") & 0x7FFFFFFF) % partitions)

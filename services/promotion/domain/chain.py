@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
+from pydantic_core import to_json
+
 GENESIS = bytes(32)
+
+_canonical = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class Break:
 
 def evidence_text(evidence: Mapping[str, object]) -> str:
     """Write evidence as it is stored and hashed: keys sorted, text, whole numbers, booleans, null and lists of them."""
-    return json.dumps(evidence, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+    return _canonical.encode(evidence)
 
 
 def content(entry: Entry) -> bytes:
@@ -70,7 +74,7 @@ def content(entry: Entry) -> bytes:
         entry.status_reason, entry.status_message, entry.actor, entry.via,
         entry.at.astimezone(UTC).isoformat(timespec="microseconds"), entry.evidence,
     ]  # fmt: skip
-    return json.dumps(columns, ensure_ascii=False, separators=(",", ":")).encode()
+    return to_json(columns)
 
 
 def link(head: Head, entry_content: bytes) -> Link:

@@ -55,7 +55,7 @@ def approve(promotion: Promotion, vote: Vote, cause: Cause) -> Transition | None
         raise TooLate("approve", promotion)
     if cause.at >= promotion.expires_at:
         return expired(promotion, cause)
-    return replace(voted(replace(promotion, votes=_with(vote, promotion, before)), cause), before=promotion)
+    return replace(voted(promotion.but(votes=_with(vote, promotion, before)), cause), before=promotion)
 
 
 def break_glass(promotion: Promotion, vote: Vote, cause: Cause) -> Transition | None:
@@ -68,9 +68,9 @@ def break_glass(promotion: Promotion, vote: Vote, cause: Cause) -> Transition | 
         raise TooLate("break the glass for", promotion)
     if cause.at >= promotion.expires_at:
         return expired(promotion, cause)
-    step = voted(replace(promotion, votes=_with(vote, promotion, before)), cause)
+    step = voted(promotion.but(votes=_with(vote, promotion, before)), cause)
     message = f"{vote.voter} broke the glass: {vote.reason} {step.after.message}"
-    return replace(step, before=promotion, after=replace(step.after, message=message))
+    return replace(step, before=promotion, after=step.after.but(message=message))
 
 
 def reject(promotion: Promotion, vote: Vote, cause: Cause) -> Transition | None:

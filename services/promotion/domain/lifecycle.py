@@ -110,8 +110,7 @@ def move(promotion: Promotion, to: State, *, message: str, cause: Cause, **chang
     cause = in_order(promotion, cause)
     if to in TERMINAL:
         changes["completed_at"] = cause.at
-    after = replace(
-        promotion,
+    after = promotion.but(
         state=_checked(promotion.state, to),
         message=message,
         version=promotion.version + 1,
@@ -126,7 +125,7 @@ def in_order(promotion: Promotion, cause: Cause) -> Cause:
 
     Who waited for the promotion's lock looked at the clock before the other one that it waited for had made its step.
     """
-    return replace(cause, at=max(cause.at, promotion.changed_at))
+    return cause if cause.at >= promotion.changed_at else replace(cause, at=promotion.changed_at)
 
 
 def _checked(origin: State | None, to: State) -> State:

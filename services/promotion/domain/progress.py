@@ -30,15 +30,15 @@ def evaluated(promotion: Promotion, evaluation: Evaluation, cause: Cause) -> Tra
     if promotion.evaluation is not None and evaluation.number <= promotion.evaluation.number:
         return None
     expires_at = promotion.request.created_at + evaluation.expires_after
-    informed = replace(promotion, evaluation=evaluation, expires_at=expires_at)
+    informed = promotion.but(evaluation=evaluation, expires_at=expires_at)
     if promotion.evaluation is None:
-        informed = replace(informed, votes=bound(informed))
+        informed = informed.but(votes=bound(informed))
     if cause.at >= expires_at:
         return replace(expired(informed, cause), before=promotion)
     outcome = _outcome(informed, cause.at)
     state, message = _standing(informed, outcome)
     if state == informed.state:
-        return replace(informed, message=message)
+        return informed.but(message=message)
     return replace(_settled(informed, outcome, cause), before=promotion)
 
 
