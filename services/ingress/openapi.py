@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from schemas.events import DATA_OF_TOPIC
 from schemas.resources import Change, ProblemDocument
+from services.ingress.links import add_links
 from services.platform.http.problems import documented
 from services.platform.outsiders import TAKEN
 
@@ -41,6 +42,7 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _complete(operation, path=path, method=method)
+    add_links(document)
     for unused in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(unused, None)
     return document

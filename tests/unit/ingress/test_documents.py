@@ -64,6 +64,27 @@ def test_all_of_the_api_needs_a_key_and_answers_problems(openapi: dict[str, Any]
                 assert list(response["content"]) == ["application/problem+json"], f"{place} {status}"
 
 
+def test_every_link_leads_to_an_operation_by_one_of_its_parameters(openapi: dict[str, Any]) -> None:
+    by_id = {operation["operationId"]: operation for operation in operations(openapi).values()}
+    links = [
+        (origin, link)
+        for origin, operation in by_id.items()
+        for response in operation["responses"].values()
+        for link in response.get("links", {}).values()
+    ]
+
+    for origin, link in links:
+        wanted = {parameter["name"] for parameter in by_id[link["operationId"]]["parameters"]}
+        assert set(link["parameters"]) <= wanted, (origin, link)
+        assert all(place.startswith("$response.body#/") for place in link["parameters"].values())
+    led_to = {link["operationId"] for _, link in links}
+    one_thing = {
+        name for name, operation in by_id.items() for each in operation.get("parameters", ()) if each["in"] == "path"
+    }
+    # A delivery is named by two ids, of which no one answer has both.
+    assert one_thing - led_to == {"get_webhook_delivery", "redeliver_to_webhook"}
+
+
 def test_every_topic_has_a_channel_a_message_and_its_consumers(asyncapi: dict[str, Any]) -> None:
     assert set(asyncapi["channels"]) == set(topics.EVENT_TOPICS)
     for service, consumed in topics.CONSUMED_BY.items():
