@@ -57,7 +57,7 @@ def completed(prefix: str) -> str:
 
 
 async def in_development(stack: RunningStack, names: list[str], prefix: str) -> None:
-    await published(stack, [announcement(name) for name in names])
+    await published(stack, [record for name in names for record in announcement(name)])
     await count(
         stack,
         f"SELECT count(*) FROM inventory.published_deployment WHERE deployment_id LIKE 'dep-{prefix}-%'",
@@ -88,9 +88,9 @@ async def test_a_service_killed_in_mid_stream_loses_and_doubles_nothing(stack: R
     names = [f"{victim}-{number:03d}" for number in range(PROMOTIONS)]
     await in_development(stack, names, victim)
 
-    await published(stack, [request(name) for name in names[:100]])
+    await published(stack, [request(name, label="test")[1] for name in names[:100]])
     killed = stack.kill(victim)
-    await published(stack, [request(name) for name in names[100:]])
+    await published(stack, [request(name, label="test")[1] for name in names[100:]])
     await count(stack, completed(victim), PROMOTIONS)
 
     await replaced(stack, victim, killed)
