@@ -23,6 +23,7 @@ from schemas.resources import (
 )
 from studio.problems import NotFound
 from studio.transport import PREFIX, TIMEOUT_SECONDS, Answer, Transport
+from studio.webhooks import WebhookCalls
 
 BATCH = "application/cloudevents-batch+json"
 P = ParamSpec("P")
@@ -86,6 +87,15 @@ class PromotionClient:
     async def execute(self, promotion_id: UUID | str, *, wait_seconds: float = 0) -> Promotion:
         """Have an approved promotion executed; with ``wait_seconds`` answer when it has ended or that time is over."""
         return await self._command(promotion_id, "execute", {}, wait_seconds=wait_seconds)
+
+    async def break_glass(self, promotion_id: UUID | str, *, reason: str) -> Promotion:
+        """Approve a promotion alone, whatever its rules ask for; needs the role admin, and stands out everywhere."""
+        return await self._command(promotion_id, "break-glass", {"reason": reason})
+
+    @property
+    def webhooks(self) -> WebhookCalls:
+        """The calls about webhooks."""
+        return WebhookCalls(self.raw)
 
     async def get_history(self, promotion_id: UUID | str) -> list[HistoryEntry]:
         """Give every transition and vote of a promotion, oldest first."""
@@ -236,6 +246,7 @@ class SyncPromotionClient:
     reject = _sync(PromotionClient.reject)
     cancel = _sync(PromotionClient.cancel)
     execute = _sync(PromotionClient.execute)
+    break_glass = _sync(PromotionClient.break_glass)
     get_history = _sync(PromotionClient.get_history)
     list_rules = _sync(PromotionClient.list_rules)
     get_rule = _sync(PromotionClient.get_rule)

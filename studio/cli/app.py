@@ -29,6 +29,7 @@ _COMMANDS = (
     (PROMOTIONS, "approve", "votes:approve", "Vote for promotions."),
     (PROMOTIONS, "reject", "votes:reject", "Vote against a promotion: it ends."),
     (PROMOTIONS, "execute", "votes:execute", "Execute an approved promotion."),
+    (PROMOTIONS, "break-glass", "votes:break_glass", "Approve a promotion alone, in an emergency."),
     (PROMOTIONS, "cancel", "votes:cancel", "Take a promotion back before it executes."),
     (AROUND, "board", "board:board", "Show what runs where, with what is under way."),
     (
@@ -40,6 +41,12 @@ _COMMANDS = (
     (AROUND, "deployments", "inventory:deployments", "List what runs where."),
     (AROUND, "gateways", "inventory:gateways", "List the gateways: where agents run."),
     (AROUND, "environments", "inventory:environments", "Show or set the order of the environments."),
+    (
+        AROUND,
+        "webhooks",
+        "webhooks:app",
+        "Addresses that are told of changes: list, show, create, test, deliveries, redeliver, …",
+    ),
     (AROUND, "events", "events:app", "Hand in CloudEvents: send."),
     (AROUND, "audit", "audit:app", "The whole history, and the proof that it is whole: list, head, verify."),
     (AROUND, "login", "login:login", "Remember an API's address and a key for it."),

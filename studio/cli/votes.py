@@ -1,4 +1,4 @@
-"""Commands that move a promotion: approve, reject, execute, cancel."""
+"""Commands that move a promotion: approve, reject, execute, cancel, break-glass."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated
@@ -75,6 +75,33 @@ async def execute(
         return await client.execute(promotion_id)
 
     return await _each(promotions, act, wait=wait, timeout_seconds=timeout_seconds, output=output, api=api)
+
+
+async def break_glass(
+    promotion: Annotated[str, Parameter(help="The promotion's id.")],
+    /,
+    *,
+    reason: str,
+    wait: Wait = False,
+    timeout_seconds: Timeout = 600.0,
+    output: Output = "table",
+    api: Api = HERE,
+) -> int:
+    """Approve a promotion alone, whatever its rules ask for, in an emergency; needs the role admin.
+
+    It stands out wherever it is told: in the history, in events, in metrics, in the log.
+
+    Parameters
+    ----------
+    reason
+        Why nobody else could be asked; people will read it.
+    """
+
+    async def act(client: "PromotionClient", promotion_id: str) -> "Promotion":
+        return await client.break_glass(promotion_id, reason=reason)
+
+    note("breaking the glass: this is marked in the history with your name and your reason")
+    return await _each([promotion], act, wait=wait, timeout_seconds=timeout_seconds, output=output, api=api)
 
 
 async def cancel(promotions: Ids, /, *, reason: str | None = None, output: Output = "table", api: Api = HERE) -> int:

@@ -83,6 +83,14 @@ class PromotionService:
         """Vote against a promotion on behalf of ``approver_id``: it ends; give the promotion."""
         return await self._call("POST", f"{_path(promotion_id)}/reject", body={"reason": reason}, person=approver_id)
 
+    async def break_glass(self, promotion_id: PromotionId, reason: str) -> dict[str, Any]:
+        """Approve a promotion alone, in an emergency, whatever its rules ask for; give the promotion.
+
+        The service's own key has to have the role admin for the target environment: nobody else's emergency is spoken
+        for. It stands out in the history, in events and in metrics. Raises Forbidden or Conflict (it has ended).
+        """
+        return await self._call("POST", f"{_path(promotion_id)}/break-glass", body={"reason": reason})
+
     async def execute(self, promotion_id: PromotionId, *, timeout_seconds: float = 900.0) -> dict[str, Any]:
         """Execute an approved promotion, wait until it has ended, and give the deployment that it made.
 
@@ -104,6 +112,29 @@ class PromotionService:
         """Tell whether a rule would promote this deployment by itself now. Raises NotFound for an unknown one."""
         explanation = await self._call("GET", f"/deployments/{quote(deployment_id, safe='')}/explain")
         return bool(explanation["would_promote"])
+
+    async def create_webhook(self, webhook: Mapping[str, Any]) -> dict[str, Any]:
+        """Register an address that is told of changes: ``name``, ``url`` and, if not of all, a ``filter``.
+
+        The answer alone has its ``secret``. This and what follows needs a key with the role admin.
+        """
+        return await self._call("POST", "/webhooks", body=webhook)
+
+    async def list_webhooks(self) -> list[dict[str, Any]]:
+        """Give the webhooks with how they do, up to 200, oldest first."""
+        return list((await self._call("GET", "/webhooks?limit=200"))["items"])
+
+    async def list_webhook_deliveries(self, webhook_id: str | UUID) -> list[dict[str, Any]]:
+        """Give what was last sent to a webhook and what came of it, up to 200, newest first."""
+        return list((await self._call("GET", f"{_webhook(webhook_id)}/deliveries?limit=200"))["items"])
+
+    async def test_webhook(self, webhook_id: str | UUID) -> dict[str, Any]:
+        """Send a webhook something that only shows that it is reached; give the delivery."""
+        return await self._call("POST", f"{_webhook(webhook_id)}/test")
+
+    async def delete_webhook(self, webhook_id: str | UUID) -> None:
+        """Delete a webhook and the log of its deliveries."""
+        await self._call("DELETE", _webhook(webhook_id))
 
     async def get(self, promotion_id: PromotionId) -> dict[str, Any]:
         """Give a promotion as it stands."""
@@ -166,11 +197,15 @@ class PromotionService:
             headers={**acting_for, **(headers or {})},
             timeout_seconds=timeout_seconds,
         )
-        return dict(answer.body)
+        return dict(answer.body or {})
 
 
 def _path(promotion_id: PromotionId) -> str:
     return f"/promotions/{quote(str(promotion_id), safe='')}"
+
+
+def _webhook(webhook_id: str | UUID) -> str:
+    return f"/webhooks/{quote(str(webhook_id), safe='')}"
 
 
 def _ended(promotion: Mapping[str, Any]) -> PromotionNotApproved:

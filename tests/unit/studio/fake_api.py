@@ -132,3 +132,40 @@ class FakeApi:
 
     def requests(self, method: str, path: str) -> list[Asked]:
         return [asked for asked in self.asked if (asked.method, asked.path) == (method, f"/api/v1{path}")]
+
+
+WEBHOOK = {
+    "id": str(uuid.UUID(int=11)),
+    "organization_id": "acme",
+    "name": "Approvers",
+    "url": "https://hooks.example/a",
+    "filter": {"reasons": ["awaiting_approval"], "break_glass": None},
+    "status": "active",
+    "status_reason": None,
+    "failures": 0,
+    "failing_since": None,
+    "last_delivered_at": None,
+    "previous_secret_until": None,
+    "created_at": "2026-01-02T03:04:05Z",
+    "created_by": "admin",
+    "updated_at": "2026-01-02T03:04:05Z",
+    "updated_by": "admin",
+}
+DELIVERY = {
+    "id": str(uuid.UUID(int=12)),
+    "webhook_id": WEBHOOK["id"],
+    "event_id": "event-1",
+    "event": "promotion.changed",
+    "promotion_id": PROMOTION_ID,
+    "status": "waiting",
+    "attempts": 2,
+    "created_at": "2026-01-02T03:04:05Z",
+    "next_attempt_at": "2026-01-02T03:05:05Z",
+    "deadline_at": "2026-01-03T03:04:05Z",
+    "ended_at": None,
+    "last_attempt_at": "2026-01-02T03:04:15Z",
+    "last_duration_ms": 12,
+    "last_status": 503,
+    "last_error": "the answer is 503",
+    "last_answer": "come later",
+}
