@@ -51,6 +51,7 @@ def promotion(number: int = 1, **more: object) -> dict[str, Any]:
         "expires_at": at(days=-30),
         "completed_at": None,
         "version": 2,
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
         **more,
     }
 
