@@ -18,7 +18,7 @@ from bench.floor import Floor
 from bench.load import names
 from bench.local_stack import LocalStack, local_stack
 from bench.rounds import Round, pipeline_round
-from bench.telling import Result, parser, run, table, tell
+from bench.telling import Result, costs, parser, run, table, tell
 
 # Until caches are warm and statements are prepared.
 WARM_UP = 500
@@ -100,7 +100,6 @@ def _tables(result: Result) -> list[Table]:
          result["ratio_to_floor"].get(name, "")]
         for name, rate in result["per_second"].items()
     ]  # fmt: skip
-    costs = sorted(result["cpu_ms_each"].items(), key=lambda item: -item[1])
     memory = result["peak_memory_mb"] | {"postgres": result["postgres_memory_mb"]}
     return [
         table(title, ("median", "promotions/s", "lowest", "highest", "pipeline ÷ floor"), speed),
@@ -108,7 +107,7 @@ def _tables(result: Result) -> list[Table]:
         table(
             f"by process; others took {result['foreign_percent']} % of the machine",
             ("process", "CPU ms per promotion", "most memory, MB"),
-            [[name, cost, memory.get(name, "")] for name, cost in [*costs, ("together", sum(c for _, c in costs))]],
+            [[name, cost, memory.get(name, "")] for name, cost in costs(result["cpu_ms_each"])],
         ),
         table("checked at the end", ("what", "found"), list(result["checked"].items())),
     ]

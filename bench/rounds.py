@@ -55,20 +55,21 @@ async def _closed_loop(client: Client, names: Sequence[str], *, label: str, in_f
     identifiers: list[UUID] = []
     for start in range(0, len(names), size):
         while sum(map(len, waiting)) + size > in_flight:
-            await _until_completed(client, waiting.popleft())
+            await until_completed(client, waiting.popleft())
         asked = [request(name, label=label) for name in names[start : start + size]]
         await client.publisher.publish([record for _, record in asked])
         waiting.append([identifier for identifier, _ in asked])
         identifiers += waiting[-1]
     for batch in waiting:
-        await _until_completed(client, batch)
+        await until_completed(client, batch)
     return identifiers
 
 
-async def _until_completed(client: Client, batch: list[UUID]) -> None:
+async def until_completed(client: Client, batch: Sequence[UUID]) -> None:
+    """Wait until all of `batch` are completed; end the run where that takes too long."""
     # The oldest batch alone is looked at, by its keys: what is looked for must not grow with what is stored.
     deadline = time.monotonic() + QUIET_SECONDS
-    while (done := await client.database.fetchval(_COMPLETED, ORGANIZATION, batch)) < len(batch):
+    while (done := await client.database.fetchval(_COMPLETED, ORGANIZATION, list(batch))) < len(batch):
         if time.monotonic() > deadline:
             raise SystemExit(
                 f"{len(batch) - done} of {len(batch)} promotions are not completed after {QUIET_SECONDS} s"

@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import json
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,12 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     for row in rows:
         made.add_row(*(_told(value) for value in row))
     return made
+
+
+def costs(cpu_ms_each: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Give the rows of a table of processor time by process, dearest first, and the sum."""
+    dearest = sorted(cpu_ms_each.items(), key=lambda item: -item[1])
+    return [*dearest, ("together", sum(cpu_ms_each.values()))]
 
 
 def _told(value: object) -> str:
