@@ -17,7 +17,7 @@ SCRAPED = {"job", "instance", "le"}
 
 def label_names() -> dict[str, set[str]]:
     """Give the labels of every metric that the processes make, by the names of its series."""
-    for name in ("ingress", "promotion", "rules", "executor", "inventory"):
+    for name in ("ingress", "promotion", "rules", "executor", "inventory", "notifications"):
         importlib.import_module(f"services.{name}.app")
     found: dict[str, set[str]] = {}
     for collector in list(REGISTRY._collector_to_names):
@@ -104,4 +104,4 @@ def test_compose_gives_prometheus_and_grafana_what_is_in_deploy() -> None:
         for name, service in compose["services"].items()
         if service.get("command", [""])[0] == "run" and service.get("healthcheck") != {"disable": True}
     }
-    assert processes <= set(scraped["scrape_configs"][0]["dns_sd_configs"][0]["names"])
+    assert processes == set(scraped["scrape_configs"][0]["dns_sd_configs"][0]["names"])
