@@ -40,6 +40,11 @@ def dead_letter_topic(topic: str) -> str:
     return f"{topic}.dead"
 
 
+def is_dead_letter_topic(topic: str) -> bool:
+    """Tell whether ``topic`` takes what could not be read of another."""
+    return topic.endswith(".dead")
+
+
 def consumer_group(service: str, topic: str) -> str:
     """Name the consumer group of ``service`` on ``topic``: one group for each subscription."""
     return f"{service}.{topic.replace('.', '-')}"

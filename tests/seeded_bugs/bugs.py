@@ -55,14 +55,14 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug(
         "the relay deletes before it publishes", "platform/messaging/outbox.py",
-        "        if rows:\n            await self._publisher.publish(",
-        "        if rows:\n            await connection.execute(\n                f\"DELETE FROM {self._schema}.outbox WHERE id = ANY($1)\", [row[\"id\"] for row in rows]\n            )\n            await self._publisher.publish(",
+        "            refusals = await self._publish(rows)\n",
+        "            await connection.execute(\n                f\"DELETE FROM {self._schema}.outbox WHERE id = ANY($1)\", [row[\"id\"] for row in rows]\n            )\n            refusals = await self._publish(rows)\n",
         FAULTS,
     ),
     bug(
         "an idempotency key for each attempt", "executor/worker.py",
-        "        order = execution.order\n        answer = await self._client.ask(",
-        "        from dataclasses import replace\n        from uuid import uuid5\n        order = execution.order\n        order = replace(order, promotion_id=uuid5(order.promotion_id, str(execution.attempts)))\n        answer = await self._client.ask(",
+        "        answer = await self._client.ask(call, order, gateway,",
+        "        from dataclasses import replace\n        from uuid import uuid5\n        order = replace(order, promotion_id=uuid5(order.promotion_id, str(execution.attempts)))\n        answer = await self._client.ask(call, order, gateway,",
         SIMULATION,
     ),
     bug(

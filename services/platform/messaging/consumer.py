@@ -20,11 +20,12 @@ from schemas.events import Event
 from schemas.topics import consumer_group
 from services.platform.clock import Clock
 from services.platform.database import Database, is_permanent
+from services.platform.messaging.claims import claimed_organization
 from services.platform.messaging.compression import refuse_unreadable_batch, tolerate_unreadable_batches
-from services.platform.messaging.dead_letters import DeadLetter, Record, claimed_organization, park
+from services.platform.messaging.dead_letters import DeadLetter, Record, park
 from services.platform.messaging.gate import Gate
 from services.platform.messaging.kafka_security import faststream_security
-from services.platform.messaging.outbox import Outbox
+from services.platform.messaging.outbox import Outbox, RecordTooLarge
 from services.platform.settings import Settings
 from services.platform.telemetry import BATCH_SECONDS, CONSUMED, PARKED, RETRIED
 
@@ -162,6 +163,8 @@ class BatchProcessor:
     def _letter(self, received: _Received, error: Exception) -> DeadLetter:
         record, organization_id = received.record, received.event.data.organization_id
         if isinstance(error, Unprocessable):
+            return DeadLetter(self._group, record, error.code, str(error), organization_id)
+        if isinstance(error, RecordTooLarge):
             return DeadLetter(self._group, record, error.code, str(error), organization_id)
         _log.exception("event not processable", group=self._group, exc_info=error)
         detail = f"{type(error).__name__}: {error}"

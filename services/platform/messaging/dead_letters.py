@@ -4,7 +4,6 @@ Parking is idempotent: the same record parked twice by the same group is one dea
 """
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,17 +12,14 @@ from uuid import UUID, uuid5
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas import strict_json
 from schemas.cloudevents import EncodedRecord, Headers
 from schemas.identifiers import NAMESPACE
-from schemas.text import IDENTIFIER
 from schemas.topics import dead_letter_topic
 from services.platform.messaging.outbox import dump_headers
 
 # What makes a letter larger is kept in PostgreSQL alone: the broker would refuse it, and the relay stand still.
 MAX_PUBLISHED_BYTES = 900_000
 _HEADER_OVERHEAD_BYTES = 10
-_MOST_IDENTIFIER_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +83,6 @@ class DeadLetter:
 def _readable(detail: str) -> str:
     # A detail may repeat what was wrong: neither PostgreSQL nor UTF-8 takes NUL and lone surrogates.
     return detail.replace("\x00", "\ufffd").encode("utf-8", "backslashreplace").decode()
-
-
-def claimed_organization(value: bytes | None) -> str | None:
-    """Give the organization that a record names, in either mode of CloudEvents, None where that cannot be read.
-
-    It is only as true as whoever may write to the topic.
-    """
-    try:
-        document = strict_json.parse(value or b"")
-    except strict_json.NotJson:
-        return None
-    if isinstance(document, dict) and isinstance(document.get("data"), dict):
-        document = document["data"]
-    claimed = document.get("organization_id") if isinstance(document, dict) else None
-    if not isinstance(claimed, str) or len(claimed) > _MOST_IDENTIFIER_CHARACTERS:
-        return None
-    return claimed if re.fullmatch(IDENTIFIER, claimed) else None
 
 
 _PARK = text(

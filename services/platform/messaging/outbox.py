@@ -1,6 +1,7 @@
 """The outbox: records written in the transaction that they tell of, and a relay that publishes them in order.
 
 A row leaves the table only after Kafka has acknowledged it, so a crash anywhere repeats records and never loses one.
+What Kafka refuses for good is set aside, so that it never stands in the way of the rest.
 """
 
 import asyncio
@@ -16,14 +17,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.cloudevents import EncodedRecord, Headers, encode
 from schemas.events import Event
 from services.platform.database import DRIVER_ERRORS, Database
-from services.platform.messaging.producer import Publisher, PublishFailed
+from services.platform.messaging.producer import Publisher, PublishFailed, PublishRefused
+from services.platform.messaging.set_aside import Refusal, set_aside
 
 BATCH_ROWS = 500
 # Notifications are lost while a listener reconnects, so the relay looks by itself as well.
 POLL_SECONDS = 0.5
 RETRY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 
+# Below what Kafka takes by default (1,048,588), with room for what its own format and a signature add.
+MAX_RECORD_BYTES = 950_000
+_HEADER_OVERHEAD_BYTES = 10
+
 _log = structlog.get_logger()
+
+
+class RecordTooLarge(Exception):
+    """A record is larger than Kafka takes; the message names its topic, its size and the limit."""
+
+    code = "too_large"
 
 
 class Outbox:
@@ -42,9 +54,11 @@ class Outbox:
         await self.append_records(connection, [encode(event) for event in events])
 
     async def append_records(self, connection: AsyncConnection, records: Sequence[EncodedRecord]) -> None:
-        """Write ``records`` in the transaction of ``connection``."""
+        """Write ``records`` in the transaction of ``connection``; raises RecordTooLarge."""
         if not records:
             return
+        for record in records:
+            _require_room(record)
         await connection.execute(
             self._insert,
             {
@@ -59,6 +73,16 @@ class Outbox:
     def channel(self) -> str:
         """Name the notification channel that wakes this outbox's relay."""
         return f"outbox_{self.schema}"
+
+
+def _require_room(record: EncodedRecord) -> None:
+    size_bytes = len(record.key or b"") + len(record.value or b"")
+    size_bytes += sum(len(name) + len(raw or b"") + _HEADER_OVERHEAD_BYTES for name, raw in record.headers)
+    if size_bytes > MAX_RECORD_BYTES:
+        raise RecordTooLarge(
+            f"a record of {size_bytes:,} bytes for {record.topic} is larger than the {MAX_RECORD_BYTES:,} that Kafka "
+            "is sent; make what it tells of smaller"
+        )
 
 
 def dump_headers(headers: Headers) -> str:
@@ -162,18 +186,32 @@ class Relay:
     async def _relay_one_batch(self, connection: asyncpg.Connection) -> int:
         self._wake.clear()
         rows = await connection.fetch(
-            f"SELECT id, topic, key, headers, value FROM {self._schema}.outbox ORDER BY id LIMIT {BATCH_ROWS}"  # noqa: S608
+            f"SELECT id, topic, key, headers, value, created_at FROM {self._schema}.outbox "  # noqa: S608
+            f"ORDER BY id LIMIT {BATCH_ROWS}"
         )
         if rows:
-            await self._publisher.publish(
-                [EncodedRecord(row["topic"], row["key"], load_headers(row["headers"]), row["value"]) for row in rows]
-            )
-            await connection.execute(
-                f"DELETE FROM {self._schema}.outbox WHERE id = ANY($1)",  # noqa: S608
-                [row["id"] for row in rows],
-            )
+            refusals = await self._publish(rows)
+            async with connection.transaction() if refusals else contextlib.nullcontext():
+                await set_aside(connection, self._schema, refusals)
+                await connection.execute(
+                    f"DELETE FROM {self._schema}.outbox WHERE id = ANY($1)",  # noqa: S608
+                    [row["id"] for row in rows],
+                )
         self.last_success = asyncio.get_running_loop().time()
         if len(rows) < BATCH_ROWS:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
         return len(rows)
+
+    async def _publish(self, rows: Sequence[asyncpg.Record]) -> list[Refusal]:
+        try:
+            await self._publisher.publish(
+                [EncodedRecord(row["topic"], row["key"], load_headers(row["headers"]), row["value"]) for row in rows]
+            )
+        except PublishRefused as refused:
+            if len(rows) == 1:
+                return [Refusal(rows[0], refused.code, str(refused))]
+        else:
+            return []
+        # Kafka refuses batches and does not say for which record, so each goes by itself, still in order.
+        return [refusal for row in rows for refusal in await self._publish([row])]

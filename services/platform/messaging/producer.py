@@ -8,9 +8,17 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    InvalidTimestampError,
+    InvalidTopicError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    UnsupportedForMessageFormatError,
+)
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
@@ -26,6 +34,26 @@ MAX_REQUEST_BYTES = 2_097_152
 
 class PublishFailed(Exception):
     """Kafka did not acknowledge everything; what was sent may arrive all the same, so send it all again."""
+
+
+class PublishRefused(Exception):
+    """Kafka will never take one of the records; ``code`` is a stable word for why. The others may have arrived."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+# Refusals of what was sent, which another attempt does not change.
+_REFUSALS: Mapping[type[BaseException], str] = MappingProxyType(
+    {
+        MessageSizeTooLargeError: "too_large",
+        RecordListTooLargeError: "too_large",
+        InvalidTopicError: "refused_by_kafka",
+        InvalidTimestampError: "refused_by_kafka",
+        UnsupportedForMessageFormatError: "refused_by_kafka",
+    }
+)
 
 
 class Publisher:
@@ -53,17 +81,18 @@ class Publisher:
     async def publish(self, records: Sequence[EncodedRecord]) -> None:
         """Publish ``records``, in order within each partition, and wait until all are acknowledged.
 
-        Raises PublishFailed when that did not happen within the time-out.
+        Raises PublishFailed when that did not happen within the time-out, PublishRefused when it never will.
         """
         records = [outgoing(record, self._sign) for record in records]
+        acknowledgements: list[asyncio.Future[object]] = []
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 producer = await self._connected()
-                acknowledgements = await self._send(producer, records)
+                await self._send(producer, records, acknowledgements)
                 await asyncio.gather(*acknowledgements)
         except Exception as error:
             await self.close()
-            raise PublishFailed(f"{type(error).__name__}: {error}") from error
+            raise _failure(error, acknowledgements) from error
         for record in records:
             PUBLISHED.labels(self._service, record.topic).inc()
 
@@ -94,11 +123,23 @@ class Publisher:
             await producer.start()
         return self._producer
 
-    async def _send(self, producer: AIOKafkaProducer, records: Sequence[EncodedRecord]) -> list[asyncio.Future[object]]:
-        acknowledgements: list[asyncio.Future[object]] = []
+    async def _send(
+        self,
+        producer: AIOKafkaProducer,
+        records: Sequence[EncodedRecord],
+        acknowledgements: list[asyncio.Future[object]],
+    ) -> None:
         for (topic, partition), group in (await _by_partition(producer, records)).items():
-            acknowledgements += await _send_group(producer, topic, partition, group)
-        return acknowledgements
+            await _send_group(producer, topic, partition, group, acknowledgements)
+
+
+def _failure(error: Exception, acknowledgements: Sequence[asyncio.Future[object]]) -> PublishFailed | PublishRefused:
+    # Behind a refusal Kafka may answer in any way, or not in time; so a refusal is what counts.
+    answers = [answer.exception() for answer in acknowledgements if answer.done() and not answer.cancelled()]
+    for answer in (*answers, error):
+        if answer is not None and type(answer) in _REFUSALS:
+            return PublishRefused(_REFUSALS[type(answer)], f"{type(answer).__name__}: {answer}")
+    return PublishFailed(f"{type(error).__name__}: {error}")
 
 
 async def _by_partition(
@@ -121,9 +162,12 @@ def partition_of(key: bytes | None, partitions: int) -> int:
 
 
 async def _send_group(
-    producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[EncodedRecord]
-) -> list[asyncio.Future[object]]:
-    acknowledgements: list[asyncio.Future[object]] = []
+    producer: AIOKafkaProducer,
+    topic: str,
+    partition: int,
+    records: Sequence[EncodedRecord],
+    acknowledgements: list[asyncio.Future[object]],
+) -> None:
     batch = producer.create_batch()
     for record in records:
         if not _append(batch, record):
@@ -131,7 +175,6 @@ async def _send_group(
             batch = producer.create_batch()
             _append(batch, record)
     acknowledgements.append(await producer.send_batch(batch, topic, partition=partition))
-    return acknowledgements
 
 
 def _append(batch: BatchBuilder, record: EncodedRecord) -> bool:

@@ -1,5 +1,7 @@
 """An evaluation as the event that tells the promotion service: the request whole, and what the rules say of it."""
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +12,11 @@ from schemas.identifiers import event_id
 from schemas.vocabulary import ConditionsResult, StatusReason
 from services.rules.domain.decision import Decision
 from services.rules.domain.request import Request
+from services.rules.domain.verdict import Verdict
+
+# What many rules at length have to say does not fit into one record; the explanation on request shows them all.
+MOST_EXPLAINED_BYTES = 500_000
+FEW_RULES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +41,7 @@ def decided(request: Request, number: int, *, target: Target, decision: Decision
         expires_after_seconds=decision.expires_after_seconds,
         rules=tuple(RuleReference(rule_id=rule.id, version=rule.version, name=rule.name) for rule in decision.rules),
         summary=decision.summary,
-        explanation={
-            "evaluated_at": now.isoformat(),
-            "rules": [verdict.explanation for verdict in decision.verdicts if verdict.explanation is not None],
-        },
+        explanation={"evaluated_at": now.isoformat(), **_explained(decision.verdicts)},
     )
     return _event(request, body)
 
@@ -51,6 +55,20 @@ def refused(request: Request, number: int, *, target: Target, message: str, now:
         summary=message,
     )
     return _event(request, body)
+
+
+def _explained(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    explanations = [verdict.explanation for verdict in verdicts if verdict.explanation is not None]
+    if len(explanations) <= FEW_RULES:
+        return {"rules": explanations}
+    told: list[Mapping[str, object]] = []
+    room_bytes = MOST_EXPLAINED_BYTES
+    for explanation in explanations:
+        room_bytes -= len(json.dumps(explanation, default=str))
+        if room_bytes < 0:
+            return {"rules": told, "rules_left_out": len(explanations) - len(told)}
+        told.append(explanation)
+    return {"rules": told}
 
 
 def _common(request: Request, number: int, target: Target, now: datetime) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.cloudevents import EncodedRecord
 from schemas.topics import TESTS_COMPLETED
-from services.platform.messaging.dead_letters import claimed_organization
+from services.platform.messaging.claims import claimed_organization
 from services.platform.messaging.signatures import outgoing, signer_of_services, verbatim
 
 RECORD = EncodedRecord(TESTS_COMPLETED, b"k", (("ce_id", b"1"), ("promotion-verbatim", None)), b"{}")
