@@ -35,8 +35,8 @@ class Kafka(Protocol):
     def bootstrap(self) -> str:
         """Address for clients."""
 
-    def start(self) -> None:
-        """Start with all topics there; blocks."""
+    def start(self, *, partitions: int = DEFAULT_PARTITIONS) -> None:
+        """Start with all topics there, new ones with so many partitions; blocks."""
 
     def revive(self) -> None:
         """Bring back what has died; blocks."""
@@ -66,8 +66,9 @@ class EmbeddedKafka:
         """Address for clients, another after each revival."""
         return self._broker.bootstrap
 
-    def start(self) -> None:
+    def start(self, *, partitions: int = DEFAULT_PARTITIONS) -> None:
         """Start an empty broker with all topics."""
+        self._broker = EmbeddedBroker(all_topics(), partitions=partitions)
         self._broker.start()
 
     def revive(self) -> None:
@@ -104,11 +105,11 @@ class LocalApacheKafka:
         """Address for clients, the same after each revival."""
         return self._kafka.bootstrap
 
-    def start(self) -> None:
-        """Start with the data of the last run."""
+    def start(self, *, partitions: int = DEFAULT_PARTITIONS) -> None:
+        """Start with the data of the last run; topics that are there keep the partitions that they have."""
         self._kafka.start()
         self._guard_nodes()
-        self._kafka.create_topics(list(all_topics()), DEFAULT_PARTITIONS)
+        self._kafka.create_topics(list(all_topics()), partitions)
 
     def revive(self) -> None:
         """Start the nodes that died again, on the same ports and data."""

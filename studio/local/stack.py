@@ -147,13 +147,13 @@ class LocalStack:
     async def start(self) -> None:
         """Bring everything up; `stop` is needed after it, also where it raises. Raises StartError."""
         self._withdraw_ready()
-        load_settings(self._tuned() | self._decided(database_url="postgresql://not/started"))
+        settings = load_settings(self._tuned() | self._decided(database_url="postgresql://not/started"))
         self._claim_ports()
         self._lifeline.start()
         self._lifeline.guard_cluster(self._postgres.cluster)
         await _together(
             self._start_database(),
-            asyncio.to_thread(self._kafka.start),
+            asyncio.to_thread(self._kafka.start, partitions=settings.kafka_partitions),
             asyncio.to_thread(_import_services, () if self._options.processes else SERVICES),
         )
         publish_address(self._kafka, self._folder)
