@@ -26,6 +26,7 @@ from services.platform.database import Database
 from services.platform.http import problems
 from services.platform.http.limits import RateLimitHeaders, limits_of
 from services.platform.identity import KeyRing
+from services.platform.messaging.moving import follow
 from services.platform.messaging.outbox import Outbox, Relay, Wake
 from services.platform.messaging.producer import publisher_for
 from services.platform.migrate import role_of
@@ -88,13 +89,17 @@ def build_app(settings: Settings, clock: Clock = utc_now, *, answer_seconds: flo
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        running = [relay.run(), feeds.run(), reporter.run(), *(side.wake.run() for side in sides.values())]
+        running = [
+            follow(settings, relay.run),
+            feeds.run(),
+            reporter.run(),
+            *(side.wake.run() for side in sides.values()),
+        ]
         tasks = [asyncio.create_task(work) for work in running]
         yield
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await relay.close()
         for database in (identities, *(side.database for side in sides.values())):
             await database.close()
 

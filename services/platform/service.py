@@ -16,6 +16,7 @@ from services.platform.database import Database, is_conflict, is_outage
 from services.platform.instance_lock import InstanceLock
 from services.platform.messaging.consumer import Consumers, Subscription
 from services.platform.messaging.gate import gate_for
+from services.platform.messaging.moving import follow
 from services.platform.messaging.outbox import Outbox, Relay
 from services.platform.messaging.producer import publisher_for
 from services.platform.migrate import require_current, role_of
@@ -151,11 +152,11 @@ class Service:
 
     def _begin(self) -> list[asyncio.Task[None]]:
         self._begun = True
-        tasks = [asyncio.create_task(self._relay.run(), name=f"{self.name} relay")]
+        tasks = [asyncio.create_task(follow(self._settings, self._relay.run), name=f"{self.name} relay")]
         tasks += [asyncio.create_task(_run_loop(self.name, loop), name=loop.name) for loop in self._loops]
         report = Loop("report", self._reporter.step, after_batches=False)
         tasks.append(asyncio.create_task(_run_loop(self.name, report), name=f"{self.name} report"))
-        tasks.append(asyncio.create_task(self._consume(), name=f"{self.name} consumers"))
+        tasks.append(asyncio.create_task(follow(self._settings, self._consume), name=f"{self.name} consumers"))
         if self._instance is not None:
             tasks.append(asyncio.create_task(self._instance.hold(), name=f"{self.name} instance lock"))
         return tasks
@@ -184,19 +185,27 @@ class Service:
                 return
 
     async def _consume(self) -> None:
+        try:
+            await self._until_consuming()
+            self._consuming = True
+            _log.info("consuming", service=self.name, trust=_TRUST[self._settings.kafka_trust])
+            await asyncio.Event().wait()
+        finally:
+            self._consuming = False
+            await self._consumers.stop()
+
+    async def _until_consuming(self) -> None:
         failures = 0
         while True:
             try:
                 await self._consumers.start()
-            except Exception as error:  # noqa: BLE001 - Kafka is away or moved; the address is read anew
+            except Exception as error:  # noqa: BLE001 - Kafka is away
                 _log.warning("kafka unavailable", service=self.name, error=f"{type(error).__name__}: {error}")
                 await self._consumers.stop()
                 await asyncio.sleep(_pause(failures))
                 failures += 1
             else:
-                self._consuming = True
-                _log.info("consuming", service=self.name, trust=_TRUST[self._settings.kafka_trust])
-                await asyncio.Event().wait()
+                return
 
     async def _drain(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         ends = [loop.drain() for loop in self._loops if loop.drain is not None] if self._begun else []
@@ -204,7 +213,6 @@ class Service:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._relay.close()
         if self._instance is not None:
             await self._instance.release()
         await self._database.close()

@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     database_url: SecretStr = Field(validation_alias="DATABASE_URL")
     database_pool_size: int = Field(8, ge=1, le=100, validation_alias="PROMOTION_DATABASE_POOL_SIZE")
     kafka_bootstrap_servers: str = Field("", validation_alias="KAFKA_BOOTSTRAP_SERVERS")
-    # A file that holds the bootstrap address; read anew at each connection, so that a broker may move.
+    # A file that holds the bootstrap address; services follow a broker that moves, as soon as it says so.
     kafka_bootstrap_file: Path | None = Field(None, validation_alias="PROMOTION_KAFKA_BOOTSTRAP_FILE")
     kafka_flavour: Literal["apache", "embedded"] = Field("apache", validation_alias="PROMOTION_KAFKA_FLAVOUR")
     kafka_trust: Literal["broker", "signed"] = Field("broker", validation_alias="KAFKA_TRUST")

@@ -40,9 +40,6 @@ class Host(Protocol):
     async def start(self, members: Sequence[Member]) -> None:
         """Start `members` and keep them running."""
 
-    async def restart(self, name: str) -> None:
-        """Stop one member, hard if it takes long, and start it again."""
-
     async def stop(self) -> None:
         """Let every member drain, end what takes long, and return when none runs."""
 
@@ -64,13 +61,7 @@ class TaskHost:
     async def start(self, members: Sequence[Member]) -> None:
         """Start each as a task."""
         for member in members:
-            self._running[member.name] = _Task(member, self._say, _Hope())
-
-    async def restart(self, name: str) -> None:
-        """Stop the task and start another."""
-        old = self._running[name]
-        await old.stop()
-        self._running[name] = _Task(old.member, self._say, old.hope)
+            self._running[member.name] = _Task(member, self._say)
 
     async def stop(self) -> None:
         """Stop all tasks at once."""
@@ -86,9 +77,9 @@ class TaskHost:
 
 
 class _Task:
-    def __init__(self, member: Member, say: Say, hope: "_Hope") -> None:
+    def __init__(self, member: Member, say: Say) -> None:
         self.member = member
-        self.hope = hope
+        self._hope = _Hope()
         self._say = say
         self._stopping = asyncio.Event()
         self._runnable: Runnable | None = None
@@ -101,7 +92,7 @@ class _Task:
         if self._runnable is None:
             return ["not running"]
         trouble = list((await self._runnable.readiness()).trouble)
-        self.hope.saw(trouble)
+        self._hope.saw(trouble)
         return trouble
 
     async def stop(self) -> None:
@@ -127,7 +118,7 @@ class _Task:
                 return
             except Exception as error:  # noqa: BLE001 - whatever a member dies of, the others go on
                 reason = f"{type(error).__name__}: {error}"
-                if self.hope.lost_by_death():
+                if self._hope.lost_by_death():
                     self._give_up(error)
                     return
             else:
@@ -156,13 +147,6 @@ class ProcessHost:
         """Start each as a process."""
         for member in members:
             self._running[member.name] = self._process(member)
-
-    async def restart(self, name: str) -> None:
-        """Stop the process and start another."""
-        old = self._running[name]
-        await old.stop()
-        self._running[name] = self._process(old.member)
-        self.changed.set()
 
     async def stop(self) -> None:
         """Stop all processes at once."""

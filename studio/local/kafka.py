@@ -4,7 +4,7 @@ The embedded broker's data die with it, and its successor has another address; A
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 from schemas.topics import DEFAULT_PARTITIONS, all_topics
@@ -140,23 +140,16 @@ async def keep_running(
     *,
     say: Callable[[str], None],
     revived: Callable[[], None],
-    moved: Callable[[], Awaitable[None]],
 ) -> None:
-    """Bring the broker back whenever it dies, and say so to `revived`.
-
-    `moved` is awaited as well where its address has become another.
-    """
+    """Bring the broker back whenever it dies, write its address where services look for it, and call `revived`."""
     while True:
         status = await kafka.wait_died()
-        before = kafka.bootstrap
         say(f"the Kafka broker died (status {status}); starting another")
         while not await _revived(kafka, say):  # noqa: ASYNC110 - a machine that recovers sets no event
             await asyncio.sleep(_PAUSE_SECONDS)
         publish_address(kafka, folder)
         say(f"the Kafka broker is back at {kafka.bootstrap}")
         revived()
-        if kafka.bootstrap != before:
-            await moved()
 
 
 async def _revived(kafka: Kafka, say: Callable[[str], None]) -> bool:

@@ -17,8 +17,6 @@ from studio.local.ports import LOOPBACK
 
 INGRESS = "ingress"
 SERVICES = ("promotion", "rules", "executor", "inventory", "notifications", INGRESS)
-# The ingress writes to PostgreSQL alone, so that nothing of it has to follow a broker that moves.
-KAFKA_SERVICES = frozenset(SERVICES) - {INGRESS}
 
 
 class Runnable(Protocol):

@@ -24,7 +24,6 @@ from studio.local.kafka import EmbeddedKafka, Flavour, Kafka, LocalApacheKafka, 
 from studio.local.lifeline import Lifeline
 from studio.local.members import (
     INGRESS,
-    KAFKA_SERVICES,
     SERVICES,
     LocalGateway,
     Member,
@@ -240,13 +239,7 @@ class LocalStack:
                 )
 
     async def _keep_kafka(self) -> None:
-        await keep_running(
-            self._kafka, self._folder, say=self._say, revived=self._publish_ready, moved=self._broker_moved
-        )
-
-    async def _broker_moved(self) -> None:
-        await asyncio.gather(*(self._host.restart(name) for name in sorted(KAFKA_SERVICES)))
-        self._say("the services follow the broker; what was under way is sent again from PostgreSQL")
+        await keep_running(self._kafka, self._folder, say=self._say, revived=self._publish_ready)
 
     async def _keep_postgres(self) -> None:
         while True:

@@ -30,6 +30,8 @@ from services.platform.settings import Settings
 from services.platform.telemetry import BATCH_SECONDS, CONSUMED, PARKED, RETRIED
 
 MAX_RECORDS = 500
+# A broker that does not answer so long when its consumers stop is taken to be away.
+ANSWER_SECONDS = 0.5
 BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 
 # Applies events in the transaction of the connection; what it raises decides whether they are tried again or parked.
@@ -223,11 +225,15 @@ class Consumers:
         await broker.start()
 
     async def stop(self) -> None:
-        """Let the running batches finish and commit, then disconnect."""
+        """Let the running batches finish and commit, then disconnect; without a broker nothing can be committed."""
         broker, self._broker = self._broker, None
         self._subscribers = {}
-        if broker is not None:
-            await broker.stop()
+        if broker is None:
+            return
+        if not await broker.ping(timeout=ANSWER_SECONDS):
+            # What runs is cut off, and delivered again.
+            broker.config.broker_config.graceful_timeout = ANSWER_SECONDS
+        await broker.stop()
 
     async def lag(self) -> dict[str, int]:
         """Count the records of each topic that are known to wait and have not been fetched by this worker."""

@@ -144,6 +144,12 @@ class Relay:
 
     async def run(self) -> None:
         """Relay until cancelled; trouble with Kafka or PostgreSQL is waited out."""
+        try:
+            await self._relay()
+        finally:
+            await self._publisher.close()
+
+    async def _relay(self) -> None:
         failures = 0
         while True:
             try:
@@ -155,10 +161,6 @@ class Relay:
                 failures += 1
                 _log.warning("relay interrupted", schema=self._schema, error=str(error), retry=delay_seconds)
                 await asyncio.sleep(delay_seconds)
-
-    async def close(self) -> None:
-        """Drop the connection to Kafka."""
-        await self._publisher.close()
 
     async def _batches(self) -> AsyncGenerator[int, None]:
         settings = {"application_name": f"{self._schema}-relay"}

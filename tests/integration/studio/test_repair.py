@@ -39,7 +39,7 @@ def test_a_broker_that_dies_is_replaced_and_work_goes_on(broken_stack: RunningSt
     until(lambda: broken_stack.ready["kafka"] != before["kafka"])
     broken_stack.announce("dep-after-the-broker")
     until(lambda: broken_stack.knows("dep-after-the-broker"))
-    assert "the services follow the broker" in broken_stack.said
+    assert "the Kafka broker is back" in broken_stack.said
 
 
 def test_a_database_that_dies_comes_back_with_its_data(broken_stack: RunningStack) -> None:

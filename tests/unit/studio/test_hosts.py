@@ -68,19 +68,6 @@ async def test_stopping_lets_a_member_drain(host: TaskHost) -> None:
     assert fake.drained
 
 
-async def test_restarting_ends_the_old_one_and_builds_another(host: TaskHost) -> None:
-    fakes = [FakeMember(), FakeMember()]
-    waiting = list(fakes)
-    await host.start([member(lambda: waiting.pop(0))])
-    await asyncio.wait_for(fakes[0].running.wait(), 5)
-
-    await host.restart("rules")
-    await asyncio.wait_for(fakes[1].running.wait(), 5)
-
-    assert fakes[0].drained
-    await host.stop()
-
-
 async def test_what_keeps_a_member_from_its_work_is_told_with_its_name(host: TaskHost) -> None:
     fake = FakeMember(RuntimeError("not yet"))
     await host.start([member(lambda: fake)])
