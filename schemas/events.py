@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from schemas import topics
+from schemas.moments import Moment
 from schemas.text import EnvironmentName, Identifier, Sentence, Version
 from schemas.vocabulary import (
     ConditionsResult,
@@ -56,7 +57,7 @@ class PromotionRequested(EventData):
     target_gateway_id: Identifier | None = None
     target_environment: EnvironmentName
     created_by: Identifier
-    created_at: AwareDatetime | None = None
+    created_at: Moment | None = None
     origin: Origin = Origin.EVENT
     # Which rule asked, where the trigger did.
     rule_id: UUID | None = None
@@ -87,14 +88,14 @@ class RulesEvaluated(EventData):
 
     promotion_id: UUID
     number: int = Field(ge=1)
-    evaluated_at: AwareDatetime
+    evaluated_at: Moment
     agent_id: Identifier
     source_deployment_id: Identifier
     source_environment: EnvironmentName | None
     target_gateway_id: Identifier | None
     target_environment: EnvironmentName
     created_by: Identifier
-    created_at: AwareDatetime
+    created_at: Moment
     origin: Origin
     deployment_version: Version | None
     digest: Version | None
@@ -103,7 +104,7 @@ class RulesEvaluated(EventData):
     required_approvers: int = Field(default=1, ge=0, le=20)
     conditions: ConditionsResult = ConditionsResult.NONE
     # The next instant at which the clock alone may change the conditions; executing later needs a new evaluation.
-    holds_until: AwareDatetime | None = None
+    holds_until: Moment | None = None
     execution: Execution = Execution.AUTOMATIC
     expires_after_seconds: int = Field(default=30 * 86400, ge=1)
     rules: tuple[RuleReference, ...] = ()
@@ -121,7 +122,7 @@ class PromotionApproved(EventData):
     source_deployment_id: Identifier
     deployment_version: Version
     digest: Version | None
-    executing_at: AwareDatetime
+    executing_at: Moment
     # The promotion's version when it began to execute: orders executions of one slot.
     version: int
 
@@ -136,7 +137,7 @@ class DeploymentCompleted(EventData):
     version: Version
     digest: Version | None = None
     status: DeploymentOutcome
-    deployed_at: AwareDatetime
+    deployed_at: Moment
     promotion_id: UUID | None = None
     error: Sentence | None = None
     # From the executor alone: gateway_refused, gateway_unreachable or timed_out.
@@ -183,7 +184,7 @@ class PromotionChanged(EventData):
     status_reason: StatusReason
     status_message: str
     actor: str
-    at: AwareDatetime
+    at: Moment
     target_deployment_id: Identifier | None = None
     # Whether an administrator approved alone in this very step.
     break_glass: bool = False
