@@ -11,7 +11,7 @@ from schemas.vocabulary import Origin
 from services.promotion import idempotency, store
 from services.promotion.domain.eligibility import Asked, Eligible, Fault, examine
 from services.promotion.domain.lifecycle import Transition, open_promotion
-from services.promotion.domain.promotion import Cause, Promotion, Request, Slot
+from services.promotion.domain.promotion import Cause, Place, Promotion, Request, Slot
 from services.promotion.idempotency import Claim, Remembered
 from services.promotion.present import promotion_resource
 from services.promotion.surroundings import around
@@ -113,15 +113,12 @@ async def _create_fresh(work: Work, fresh: Sequence[Creation]) -> dict[UUID, Out
                 eligible.append((creation, found))
             case faults:
                 outcomes[creation.id] = Ineligible(faults)
-    await store.lock_slots(
-        work.connection, {Slot(c.organization_id, c.asked.agent_id, e.target_gateway_id) for c, e in eligible}
-    )
-    places = {(c.organization_id, c.asked.source_deployment_id, e.target_gateway_id) for c, e in eligible}
+    await store.lock_slots(work.connection, {_place(c, e).slot for c, e in eligible})
+    places = {_place(c, e) for c, e in eligible}
     under_way = {place: key.id for place, key in (await store.under_way(work.connection, places)).items()}
     opened: list[Transition] = []
     for creation, found in eligible:
-        place = (creation.organization_id, creation.asked.source_deployment_id, found.target_gateway_id)
-        first = under_way.setdefault(place, creation.id)
+        first = under_way.setdefault(_place(creation, found), creation.id)
         if first != creation.id:
             outcomes[creation.id] = UnderWay(first)
             continue
@@ -130,6 +127,12 @@ async def _create_fresh(work: Work, fresh: Sequence[Creation]) -> dict[UUID, Out
     await work.open(opened)
     await work.record()
     return outcomes
+
+
+def _place(creation: Creation, found: Eligible) -> Place:
+    asked = creation.asked
+    slot = Slot(creation.organization_id, asked.agent_id, found.target_gateway_id)
+    return Place(slot, asked.source_deployment_id)
 
 
 def _opened(creation: Creation, found: Eligible, work: Work) -> Transition:

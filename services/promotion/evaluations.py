@@ -19,6 +19,7 @@ from services.promotion.domain.promotion import (
     Cause,
     Evaluation,
     Key,
+    Place,
     Promotion,
     Refusal,
     Request,
@@ -117,12 +118,11 @@ def _opened(event: Event, data: RulesEvaluated, work: Work) -> Transition:
 
 async def _rivals(work: Work, opened: Iterable[Transition]) -> dict[Key, Key]:
     """Find for each new promotion the one that is under way for the same deployment and gateway."""
-    wanted: dict[tuple[str, str, str], list[Key]] = {}
+    wanted: dict[Place, list[Key]] = {}
     for step in sorted(opened, key=lambda step: (step.after.request.created_at, step.after.key)):
         promotion = step.after
-        if promotion.target_gateway_id is not None:
-            request = promotion.request
-            place = (request.organization_id, request.source_deployment_id, promotion.target_gateway_id)
+        if promotion.slot is not None:
+            place = Place(promotion.slot, promotion.request.source_deployment_id)
             wanted.setdefault(place, []).append(promotion.key)
     first = await store.under_way(work.connection, wanted)
     rivals: dict[Key, Key] = {}

@@ -16,7 +16,7 @@ from schemas.identifiers import slot_key
 from schemas.principals import principal_key
 from services.promotion.domain import lifecycle
 from services.promotion.domain.lifecycle import Transition
-from services.promotion.domain.promotion import Key, Promotion, Slot, Vote
+from services.promotion.domain.promotion import Key, Place, Promotion, Slot, Vote
 from services.promotion.rows import EVALUATED, FIXED, READ, STANDING, Column, to_promotion, to_vote
 
 RUNNING = "status = 'approved' AND status_reason IN ('executing', 'retrying')"
@@ -113,11 +113,10 @@ _OLDER_HELD = text(
     "ORDER BY p.organization_id, p.id FOR UPDATE OF p"
 )
 _UNDER_WAY = text(
-    "SELECT p.organization_id, p.source_deployment_id, p.target_gateway_id, p.id FROM "  # noqa: S608
-    "unnest(cast(:organizations AS text[]), cast(:deployments AS text[]), cast(:gateways AS text[])) "
-    "AS s(organization_id, deployment_id, gateway_id) JOIN promotion.promotion AS p "
-    "ON p.organization_id = s.organization_id AND p.source_deployment_id = s.deployment_id "
-    f"AND p.target_gateway_id = s.gateway_id AND {UNDER_WAY}"
+    "SELECT p.organization_id, p.source_deployment_id, p.target_gateway_id, p.agent_id, p.id FROM "  # noqa: S608
+    "unnest(cast(:organizations AS text[]), cast(:agents AS text[]), cast(:gateways AS text[]), "
+    "cast(:deployments AS text[])) AS s(organization_id, agent_id, gateway_id, deployment_id) "
+    f"JOIN promotion.promotion AS p ON {_IN_SLOT} AND p.source_deployment_id = s.deployment_id AND {UNDER_WAY}"
 )
 _EXPIRED = text(
     "SELECT p.organization_id, p.id FROM promotion.promotion AS p "  # noqa: S608
@@ -170,21 +169,25 @@ async def older_held(connection: AsyncConnection, promotions: Sequence[Promotion
     return await with_votes(connection, rows.all())
 
 
-async def under_way(
-    connection: AsyncConnection, wanted: Collection[tuple[str, str, str]]
-) -> dict[tuple[str, str, str], Key]:
-    """Find which promotion is under way for each (organization, source deployment, gateway)."""
+async def under_way(connection: AsyncConnection, wanted: Collection[Place]) -> dict[Place, Key]:
+    """Find which promotion is under way for each of ``wanted``."""
     if not wanted:
         return {}
     rows = await connection.execute(
         _UNDER_WAY,
         {
-            "organizations": [organization for organization, _, _ in wanted],
-            "deployments": [deployment for _, deployment, _ in wanted],
-            "gateways": [gateway for _, _, gateway in wanted],
+            "organizations": [place.slot.organization_id for place in wanted],
+            "agents": [place.slot.agent_id for place in wanted],
+            "gateways": [place.slot.gateway_id for place in wanted],
+            "deployments": [place.source_deployment_id for place in wanted],
         },
     )
-    return {(row[0], row[1], row[2]): Key(row[0], row[3]) for row in rows}
+    return {
+        Place(Slot(row.organization_id, row.agent_id, row.target_gateway_id), row.source_deployment_id): Key(
+            row.organization_id, row.id
+        )
+        for row in rows
+    }
 
 
 async def expired_keys(connection: AsyncConnection, *, now: datetime, limit: int) -> list[Key]:

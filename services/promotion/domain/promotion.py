@@ -27,6 +27,13 @@ class Slot(NamedTuple):
     gateway_id: str
 
 
+class Place(NamedTuple):
+    """Where one deployment is promoted to: of each, one promotion is under way at a time."""
+
+    slot: Slot
+    source_deployment_id: str
+
+
 class Key(NamedTuple):
     """What identifies a promotion: ids of different organizations never meet."""
 

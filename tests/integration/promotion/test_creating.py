@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -168,3 +169,25 @@ async def test_an_unusable_idempotency_key_is_refused(api: Api, key: str) -> Non
     answer = await api.create(headers={"Idempotency-Key": key})
 
     assert (answer.status, answer.codes) == (422, ["invalid_key"])
+
+
+async def test_agents_whose_deployments_have_the_same_id_do_not_stand_in_each_others_way(api: Api) -> None:
+    agents = [f"agent-{number}" for number in range(1, 13)]
+    for agent in agents[1:]:
+        gateway = f"gw-development-of-{agent}"
+        await register(api.house, gateway, "development")
+        await announce(api.house, "dep-1", agent_id=agent, gateway_id=gateway)
+
+    answers = await asyncio.gather(
+        *(api.create(agent_id=agent, target_gateway_id="gw-staging") for agent in agents for _ in range(2))
+    )
+
+    assert sorted(answer.status for answer in answers) == [201] * 12 + [409] * 12
+
+
+async def test_evaluations_of_agents_whose_deployments_have_the_same_id_are_all_applied(api: Api) -> None:
+    asked = [evaluation(agent_id=f"agent-{number}", source_deployment_id="dep-1") for number in range(2)]
+
+    await asyncio.gather(*(api.house.evaluate(event) for event in asked))
+
+    assert {await api.house.standing(UUID(event.subject)) for event in asked} == {"approved/executing"}
