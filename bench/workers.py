@@ -7,14 +7,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping
+from pathlib import Path
 
 import psutil
 
 from bench.local_stack import SERVERS, LocalStack
 from studio.local.ports import LOOPBACK, claim_port
 
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 # Until their groups have shared out the partitions anew.
 SHARED_OUT_SECONDS = 8.0
 # The ingress holds no partitions: it is not what these figures are about.
@@ -23,38 +24,40 @@ NOT_MULTIPLIED = SERVERS | {"ingress"}
 
 def multiply(stack: LocalStack, workers: int) -> None:
     """Start as many processes of each service as make `workers` with the one that runs; wait until all do."""
-    urls: list[str] = []
+    waiting: dict[Path, str] = {}
     multiplied = [name for name in stack.services if name not in NOT_MULTIPLIED]
     for number in range(2, workers + 1):
         for name in multiplied:
             port = claim_port(None, server=f"the health of {name}-{number}")
-            stack.workers[f"{name}-{number}"] = _start(stack, name, number=number, port=port)
-            urls.append(f"http://{LOOPBACK}:{port}/readyz")
-    if urls:
-        _until_ready(urls)
+            log = stack.folder / f"{name}-{number}.log"
+            stack.workers[f"{name}-{number}"] = _start(stack, name, log, number=number, port=port)
+            waiting[log] = f"http://{LOOPBACK}:{port}/readyz"
+    if waiting:
+        _until_ready(waiting)
         time.sleep(SHARED_OUT_SECONDS)
 
 
-def _start(stack: LocalStack, name: str, *, number: int, port: int) -> int:
+def _start(stack: LocalStack, name: str, log: Path, *, number: int, port: int) -> int:
     environment = psutil.Process(stack.ready["processes"][name]).environ()
     named = {"PROMOTION_INSTANCE": f"{name}-{number}", "PROMOTION_HEALTH_PORT": str(port)}
-    with (stack.folder / f"{name}-{number}.log").open("wb") as log:
+    with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", f"services.{name}"],
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=output,
+            stderr=output,
             env={**os.environ, **environment, **named},
         )
     return process.pid
 
 
-def _until_ready(urls: Sequence[str]) -> None:
+def _until_ready(waiting: Mapping[Path, str]) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    for url in urls:
+    for log, url in waiting.items():
         while (trouble := _trouble(url)) is not None:
             if time.monotonic() > deadline:
-                raise SystemExit(f"a further worker is not ready after {READY_SECONDS:g} s: {trouble}")
+                said = log.read_text(errors="replace")[-2000:]
+                raise SystemExit(f"a further worker is not ready after {READY_SECONDS:g} s: {trouble}\n{said}")
             time.sleep(0.1)
 
 
