@@ -124,7 +124,7 @@ async def _create_fresh(work: Work, fresh: Sequence[Creation]) -> dict[UUID, Out
             continue
         opened.append(_opened(creation, found, work))
         outcomes[creation.id] = Created(opened[-1].after)
-    await work.open(opened)
+    await work.open([[step] for step in opened])
     await work.record()
     return outcomes
 

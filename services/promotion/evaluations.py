@@ -42,7 +42,7 @@ async def apply_evaluations(work: Work, events: Sequence[Event]) -> None:
     opened = {key: _opened(event, data, work) for key, (event, data) in newest.items() if key not in known}
     rivals = await _rivals(work, opened.values())
     opened = {key: _without_slot(step) if key in rivals else step for key, step in opened.items()}
-    await work.open(list(opened.values()))
+    courses = {key: [step] for key, step in opened.items()}
     moved: list[Transition] = []
     renewed: list[Promotion] = []
     stale = 0
@@ -50,20 +50,23 @@ async def apply_evaluations(work: Work, events: Sequence[Event]) -> None:
         promotion = known.get(key) or opened[key].after
         cause = _cause(event, data, work)
         if key in rivals:
-            moved.append(_turned_away(promotion, data, rivals[key], cause))
+            courses[key].append(_turned_away(promotion, data, rivals[key], cause))
             continue
         match evaluated(_matching(promotion, data), _evaluation(data), cause):
             case Transition() as step:
-                moved.append(step)
+                courses.get(key, moved).append(step)
             case Promotion() as informed:
                 renewed.append(informed)
             case None:
                 stale += 1
+    await work.begin_at_once(courses.values())
+    await work.open(courses.values())
     await work.save(moved)
     await work.renew(renewed)
+    reached = [step.after for step in (*moved, *(course[-1] for course in courses.values()))]
     await work.dispatch(
-        {step.after.slot for step in moved if step.after.slot and step.after.state == lifecycle.QUEUED},
-        known={step.after.key: step.after for step in moved},
+        {promotion.slot for promotion in reached if promotion.slot and promotion.state == lifecycle.QUEUED},
+        known={promotion.key: promotion for promotion in reached},
     )
     await work.record()
     _log.info("evaluations applied", opened=len(opened), moved=len(moved), renewed=len(renewed), stale=stale)

@@ -40,7 +40,7 @@ def _unnest(columns: Iterable[tuple[str, str]]) -> str:
 
 
 _WHOLE = (*STANDING, *EVALUATED)
-_INSERTED = (*FIXED, *STANDING)
+_INSERTED = (*FIXED, *_WHOLE)
 _TAIL = (("due_at", "timestamptz"),)
 
 
@@ -64,8 +64,9 @@ _UPDATE_STANDING = _guarded_update(STANDING)
 _UPDATE_WHOLE = _guarded_update(_WHOLE)
 _INSERT_COLUMNS = (*((n, k) for n, k, _ in _INSERTED), *_TAIL)
 _INSERT = text(
-    f"INSERT INTO promotion.promotion ({', '.join(name for name, _ in _INSERT_COLUMNS)}, evaluation_number) "  # noqa: S608
-    f"SELECT i.*, 0 FROM {_unnest(_INSERT_COLUMNS)} AS i"
+    f"INSERT INTO promotion.promotion ({', '.join(name for name, _ in _INSERT_COLUMNS)}) "  # noqa: S608
+    f"SELECT {', '.join(_typed(name, kind) for name, kind in _INSERT_COLUMNS)} "
+    f"FROM {_unnest(_INSERT_COLUMNS)} AS i({', '.join(name for name, _ in _INSERT_COLUMNS)})"
 )
 _VOTE_COLUMNS = (
     ("organization_id", "text"), ("promotion_id", "uuid"), ("voter_key", "text"), ("voter", "text"), ("via", "text"),
@@ -98,12 +99,24 @@ _LOAD_VOTES = text(
     "ON v.organization_id = k.organization_id AND v.promotion_id = k.id "
     "LEFT JOIN platform.published_revocation AS c ON c.id = v.key_id ORDER BY v.voted_at, v.voter_key"
 )
+
+
+def _one_in_slot(condition: str) -> str:
+    # The limit keeps the planner from joining the whole table where it takes it for small.
+    return (
+        f"LATERAL (SELECT p.organization_id, p.id FROM promotion.promotion AS p WHERE {_IN_SLOT} AND {condition} "  # noqa: S608
+        "ORDER BY p.created_at, p.id LIMIT 1)"
+    )
+
+
+_QUEUED = "p.status = 'approved' AND p.status_reason = 'queued'"
 _FIRST_QUEUED = text(
-    "SELECT p.organization_id, p.id FROM "  # noqa: S608
-    f"{_SLOTS} CROSS JOIN LATERAL (SELECT p.organization_id, p.id FROM promotion.promotion AS p "
-    f"WHERE {_IN_SLOT} AND p.status = 'approved' AND p.status_reason = 'queued' "
-    "ORDER BY p.created_at, p.id LIMIT 1) AS p "
-    f"WHERE NOT EXISTS (SELECT FROM promotion.promotion AS p WHERE {_IN_SLOT} AND {RUNNING})"
+    f"SELECT queued.organization_id, queued.id FROM {_SLOTS} CROSS JOIN {_one_in_slot(_QUEUED)} AS queued "  # noqa: S608
+    f"LEFT JOIN {_one_in_slot(RUNNING)} AS running ON true WHERE running.id IS NULL"
+)
+_IDLE_SLOTS = text(
+    f"SELECT s.* FROM {_SLOTS} LEFT JOIN {_one_in_slot(HELD)} AS held ON true "  # noqa: S608
+    f"LEFT JOIN {_one_in_slot(RUNNING)} AS running ON true WHERE held.id IS NULL AND running.id IS NULL"
 )
 _OLDER_HELD = text(
     f"SELECT {READ} FROM unnest(cast(:organizations AS text[]), cast(:agents AS text[]), "  # noqa: S608
@@ -160,6 +173,13 @@ async def first_queued(connection: AsyncConnection, slots: Collection[Slot]) -> 
     return {Key(*row) for row in await connection.execute(_FIRST_QUEUED, _slots(slots))}
 
 
+async def idle_slots(connection: AsyncConnection, slots: Collection[Slot]) -> list[Slot]:
+    """Find those of ``slots`` in which no promotion is under way; the slots have to be locked."""
+    if not slots:
+        return []
+    return [Slot(*row) for row in await connection.execute(_IDLE_SLOTS, _slots(slots))]
+
+
 async def older_held(connection: AsyncConnection, promotions: Sequence[Promotion]) -> list[Promotion]:
     """Load what was created before one of ``promotions`` in its slot and has not begun to execute."""
     parameters = _slots([promotion.slot for promotion in promotions if promotion.slot is not None])
@@ -202,11 +222,10 @@ async def free_slots(connection: AsyncConnection, *, limit: int) -> list[Slot]:
     return [Slot(*row) for row in rows]
 
 
-async def insert(connection: AsyncConnection, opened: Sequence[Transition], *, redrive_after: timedelta) -> None:
-    """Store new promotions."""
-    if not opened:
+async def insert(connection: AsyncConnection, after: Sequence[Promotion], *, redrive_after: timedelta) -> None:
+    """Store new promotions, as their first steps left them."""
+    if not after:
         return
-    after = [transition.after for transition in opened]
     parameters: dict[str, Any] = {name: [read(p) for p in after] for name, _, read in _INSERTED}
     parameters["due_at"] = [_due_at(p, redrive_after) for p in after]
     await connection.execute(_INSERT, parameters)

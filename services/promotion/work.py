@@ -3,9 +3,11 @@
 It keeps the order of locks: slots, then rows, then chain heads.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -41,10 +43,27 @@ class Work:
         await store.lock_slots(self.connection, await store.find_slots(self.connection, keys))
         return await store.load(self.connection, keys, lock=True)
 
-    async def open(self, opened: Sequence[Transition]) -> None:
-        """Store new promotions, whose slots are locked already."""
-        await store.insert(self.connection, opened, redrive_after=self.redrive_after)
-        self._made += opened
+    async def begin_at_once(self, courses: Collection[list[Transition]]) -> None:
+        """Let each new promotion that is queued begin to execute where its slot has no other, without a turn in it.
+
+        ``courses`` are the steps that each of them made so far; none is stored yet, and their slots are locked.
+        """
+        in_slot = Counter(course[-1].after.slot for course in courses)
+        queued = {
+            slot: course
+            for course in courses
+            if course[-1].after.state == lifecycle.QUEUED and (slot := course[-1].after.slot) and in_slot[slot] == 1
+        }
+        for slot in await store.idle_slots(self.connection, queued):
+            promotion = queued[slot][-1].after
+            step = dispatched(promotion, self._dispatch_cause(promotion))
+            if step.after.state == lifecycle.EXECUTING:
+                queued[slot].append(step)
+
+    async def open(self, courses: Collection[Sequence[Transition]]) -> None:
+        """Store new promotions, each with all the steps that it made so far; their slots are locked already."""
+        await store.insert(self.connection, [course[-1].after for course in courses], redrive_after=self.redrive_after)
+        self._made += chain.from_iterable(courses)
 
     async def save(self, moved: Sequence[Transition]) -> None:
         """Store steps of distinct promotions."""

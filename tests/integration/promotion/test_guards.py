@@ -101,20 +101,53 @@ async def test_a_slot_executes_one_and_a_deployment_is_promoted_once_at_a_time(h
     )
 
 
-async def test_promotions_begin_pending_and_are_never_deleted(house: House) -> None:
+async def test_promotions_are_never_deleted(house: House) -> None:
+    await house.evaluate(evaluation())
+
+    assert await refused(house, "DELETE FROM promotion.promotion") == "23514"
+
+
+@pytest.mark.parametrize(
+    ("version", "status", "reason"),
+    [
+        (1, "pending", "awaiting_approval"),
+        (1, "approved", "executing"),
+        (2, "pending", "evaluating"),
+        (2, "approved", "executing"),
+        (3, "approved", "queued"),
+        (3, "approved", "retrying"),
+        (3, "completed", "deployed"),
+        (4, "approved", "executing"),
+    ],
+)
+async def test_promotions_begin_with_the_steps_that_there_are(
+    house: House, version: int, status: str, reason: str
+) -> None:
     identifier = uuid4()
     await house.evaluate(evaluation(identifier))
+    await house.complete(completion(identifier))
 
-    assert await refused(house, "DELETE FROM promotion.promotion WHERE id = :id", id=identifier) == "23514"
-    assert (
-        await refused(
-            house,
-            "INSERT INTO promotion.promotion SELECT (jsonb_populate_record(p, "
-            "jsonb_build_object('id', cast(:id AS text)))).* FROM promotion.promotion AS p",
-            id=str(uuid4()),
-        )
-        == "23514"
+    inserted = await refused(
+        house,
+        "INSERT INTO promotion.promotion SELECT (jsonb_populate_record(p, jsonb_build_object('id', cast(:id AS text), "
+        "'version', cast(:version AS int), 'status', cast(:status AS text), 'status_reason', cast(:reason AS text), "
+        "'completed_at', CASE WHEN :status = 'completed' THEN now() END))).* FROM promotion.promotion AS p",
+        id=str(uuid4()),
+        version=version,
+        status=status,
+        reason=reason,
     )
+
+    assert inserted == "23514"
+
+
+async def test_what_begins_in_an_idle_slot_is_stored_once_with_a_history_of_every_step(house: House) -> None:
+    identifier = uuid4()
+
+    await house.evaluate(evaluation(identifier))
+
+    assert await house.standing(identifier) == "approved/executing"
+    assert await house.story(identifier) == ["pending/evaluating", "approved/queued", "approved/executing"]
 
 
 @pytest.mark.parametrize(
