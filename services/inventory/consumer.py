@@ -54,4 +54,4 @@ def announcement(event: Event, now: datetime) -> Announcement:
     )
 
 
-SUBSCRIPTIONS = (Subscription(topics.DEPLOYMENT_COMPLETED, apply),)
+SUBSCRIPTIONS = (Subscription(topics.DEPLOYMENT_COMPLETED, apply, patient=True),)

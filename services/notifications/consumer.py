@@ -25,4 +25,4 @@ def subscriptions(*, deadline: timedelta) -> list[Subscription]:
         changes = [event.data for event in events if isinstance(event.data, PromotionChanged)]
         await take_in(connection, changes, now=now, deadline=deadline)
 
-    return [Subscription(PROMOTION_CHANGED, on_changed)]
+    return [Subscription(PROMOTION_CHANGED, on_changed, patient=True)]

@@ -10,7 +10,7 @@ def subscriptions(desk: RequestDesk, intake: Intake) -> list[Subscription]:
     """List what the service consumes."""
     return [
         Subscription(topics.PROMOTION_REQUESTED, desk.take),
-        Subscription(topics.DEPLOYMENT_COMPLETED, intake.take_announcements),
-        Subscription(topics.TESTS_COMPLETED, intake.take),
-        Subscription(topics.METRICS_OBSERVED, intake.take),
+        Subscription(topics.DEPLOYMENT_COMPLETED, intake.take_announcements, patient=True),
+        Subscription(topics.TESTS_COMPLETED, intake.take, patient=True),
+        Subscription(topics.METRICS_OBSERVED, intake.take, patient=True),
     ]

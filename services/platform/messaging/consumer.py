@@ -32,6 +32,9 @@ from services.platform.telemetry import BATCH_SECONDS, CONSUMED, PARKED, RETRIED
 MAX_RECORDS = 500
 # A broker that does not answer so long when its consumers stop is taken to be away.
 ANSWER_SECONDS = 0.5
+# How long one look for records lasts where there are none: the embedded broker answers no earlier, even if some come.
+WAIT_MS = 10
+PATIENT_WAIT_MS = 50
 BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 
 # Applies events in the transaction of the connection; what it raises decides whether they are tried again or parked.
@@ -61,10 +64,14 @@ class SomeUnprocessable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One topic that a service consumes, in a group of its own, and what it does with the events."""
+    """One topic that a service consumes, in a group of its own, and what it does with the events.
+
+    ``patient`` is a subscription whose events nobody waits for: it asks for them less often while there are none.
+    """
 
     topic: str
     apply: Apply
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +210,7 @@ class Consumers:
             )
             for subscription in subscriptions
         }
+        self._wait_ms = {each.topic: PATIENT_WAIT_MS if each.patient else WAIT_MS for each in subscriptions}
         self._failures = dict.fromkeys(self._processors, 0)
         self._broker: KafkaBroker | None = None
         self._subscribers: dict[str, Any] = {}
@@ -220,8 +228,8 @@ class Consumers:
             security=faststream_security(self._settings),
         )
         self._broker = broker
-        for topic in self._processors:
-            self._subscribe(broker, topic)
+        for topic, wait_ms in self._wait_ms.items():
+            self._subscribe(broker, topic, wait_ms)
         await broker.start()
 
     async def stop(self) -> None:
@@ -247,13 +255,13 @@ class Consumers:
         """Tell whether the broker answers within two seconds."""
         return self._broker is not None and await self._broker.ping(timeout=2.0)
 
-    def _subscribe(self, broker: KafkaBroker, topic: str) -> None:
+    def _subscribe(self, broker: KafkaBroker, topic: str, wait_ms: int) -> None:
         options: dict[str, Any] = {
             "group_id": consumer_group(self._service, topic),
             "auto_offset_reset": "earliest",
             "batch": True,
             "max_records": MAX_RECORDS,
-            "batch_timeout_ms": 10,
+            "batch_timeout_ms": wait_ms,
             "no_reply": True,
             "decoder": _undecoded,
             "parser": _without_headers,
@@ -261,7 +269,7 @@ class Consumers:
         if self._settings.embedded:
             # No consumer group: the embedded broker cannot have two members in one.
             partitions = [TopicPartition(topic, number) for number in range(self._settings.kafka_partitions)]
-            subscriber = broker.subscriber(partitions=partitions, fetch_max_wait_ms=10, **options)
+            subscriber = broker.subscriber(partitions=partitions, fetch_max_wait_ms=wait_ms, **options)
         else:
             subscriber = broker.subscriber(
                 topic,
