@@ -15,9 +15,24 @@ from studio.console.pages import (
     reference,
     rules,
     sign_in,
+    webhooks,
 )
 
-_PAGES = (sign_in, board, inbox, promotion, agent, rules, charts, audit, dead_letters, health, reference, changes)
+_PAGES = (
+    sign_in,
+    board,
+    inbox,
+    promotion,
+    agent,
+    rules,
+    charts,
+    audit,
+    webhooks,
+    dead_letters,
+    health,
+    reference,
+    changes,
+)
 
 
 def console_router() -> APIRouter:

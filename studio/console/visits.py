@@ -65,6 +65,7 @@ class Visit:
         notice = self._notice()
         frame = {
             "principal": self.principal,
+            "administers": self.principal.may(Role.ADMIN),
             "path": self.request.url.path,
             "now": self.now,
             "notice": notice,

@@ -38,7 +38,7 @@ async def furnish(ready: dict[str, Any]) -> Office:
     await _facts(admin)
     # The same id with other words: nobody can tell which was meant.
     await _send(admin, "metrics.observed", datetime.now(UTC).isoformat(), _CONTRADICTION)
-    promotions = {"rule": rule["id"]}
+    promotions = {"rule": rule["id"], "letter": await _letter(admin)}
     for name, agent, version in (
         ("waiting", "invoice-reader", "2.4.0"), ("unmet", "refund-bot", "5.0.0"),
         ("rejected", "claims-triage", "1.2.0"), ("voted", "support-router", "3.1.0"),
@@ -50,6 +50,7 @@ async def furnish(ready: dict[str, Any]) -> Office:
     await approver.post(f"/promotions/{promotions['rejected']}/reject", {"reason": "The evaluation set is from March"})
     promotions["done"] = await ask(requester, "contract-summarizer-0.9.0-development", "contract-summarizer", "staging")
     await requester.until(f"/promotions/{promotions['done']}", status="completed")
+    promotions |= await _webhooks(ready, admin)
     return Office(ready, promotions)
 
 
@@ -93,6 +94,37 @@ async def _facts(admin: Caller) -> None:
         if agent != "refund-bot":
             metrics = {"error_rate": 0.004, "p95_latency_ms": 640}
             await _send(admin, "metrics.observed", now, {"deployment_id": deployment, "metrics": metrics})
+
+
+async def _letter(admin: Caller) -> str:
+    """Say of a deployment what cannot be; give the id of the dead letter."""
+    event = announcement("claims-triage", "1.1.0", "production", days_ago=12)
+    other = {**event, "id": "contradiction", "data": {**event["data"], "version": "9.9.9"}}
+    await admin.post("/events", other, {"Content-Type": "application/cloudevents+json"})
+    async with asyncio.timeout(30):
+        while not (letters := (await admin.get("/dead-letters?reason=contradiction"))["items"]):
+            await asyncio.sleep(0.05)
+    return str(letters[0]["id"])
+
+
+async def _webhooks(ready: dict[str, Any], admin: Caller) -> dict[str, str]:
+    """Register one that is taken and one that is not, and send each a test; give their ids."""
+    # A gateway answers a GET of its health, and no POST of anybody's.
+    refusing = f"{ready['gateways'][0]['url']}/hooks/approvals"
+    fails = await admin.post("/webhooks", {"name": "Release pipeline", "url": refusing})
+    waits = await admin.post(
+        "/webhooks",
+        {
+            "name": "Approvers' chat",
+            "url": refusing,
+            "filter": {"reasons": ["awaiting_approval"], "target_environments": ["production"]},
+        },
+    )
+    await admin.post(f"/webhooks/{fails['id']}/test")
+    async with asyncio.timeout(30):
+        while not (await admin.get(f"/webhooks/{fails['id']}"))["failures"]:
+            await asyncio.sleep(0.05)
+    return {"webhook": fails["id"], "quiet webhook": waits["id"]}
 
 
 async def _send(admin: Caller, topic: str, now: str, data: dict[str, Any]) -> None:

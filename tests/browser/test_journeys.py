@@ -263,7 +263,7 @@ def test_what_others_wrote_is_text_and_never_code(sign_in: SignIn, office: Offic
 def test_another_organization_sees_nothing_of_this_one(sign_in: SignIn, office: Office) -> None:
     page = sign_in("outsider")
 
-    for path in ("/", "/inbox", "/promotions", "/rules", "/audit", "/charts", "/dead-letters", "/health"):
+    for path in ("/", "/inbox", "/promotions", "/rules", "/audit", "/charts", "/dead-letters", "/webhooks", "/health"):
         page.goto(path)
         content = page.content()
         assert not [canary for canary in ("invoice-reader", "Into production", "requester") if canary in content], path
@@ -295,3 +295,44 @@ def test_dead_letters_say_for_whom_they_are(sign_in: SignIn) -> None:
     page.goto("/dead-letters")
 
     expect(page.get_by_text("They are for administrators and operators")).to_be_visible()
+
+
+def test_an_administrator_breaks_the_glass_with_a_reason_alone(sign_in: SignIn, waiting: Waiting) -> None:
+    promotion = waiting("emergency")
+    approver, page = sign_in("approver"), sign_in("admin")
+    approver.goto(f"/promotions/{promotion}")
+    page.goto(f"/promotions/{promotion}")
+
+    page.get_by_role("button", name="Break the glass…").click()
+    dialog = page.get_by_role("dialog", name="Break the glass")
+    dialog.get_by_role("button", name="Break the glass").click()
+    expect(dialog).to_be_visible()
+    dialog.get_by_label("Reason").fill("Production is down and it is Sunday")
+    dialog.get_by_role("button", name="Break the glass").click()
+
+    expect(page.get_by_role("status").first).to_contain_text("You broke the glass for emergency 1.0.0 to production.")
+    expect(page.get_by_role("region", name="Votes")).to_contain_text("broke the glass")
+    expect(page.get_by_text("“Production is down and it is Sunday”")).to_be_visible()
+    expect(approver.get_by_role("button", name="Break the glass…")).to_have_count(0)
+
+
+def test_a_webhook_is_registered_tried_out_and_deleted(sign_in: SignIn, office: Office) -> None:
+    page = sign_in("admin")
+    page.goto("/webhooks/new")
+
+    page.get_by_label("Name").fill("Tried out")
+    page.get_by_label("Address").fill("http://10.1.2.3/hook")
+    page.get_by_role("button", name="Register").click()
+    expect(page.get_by_role("alert")).to_contain_text("not allowed")
+    page.get_by_label("Address").fill(f"{office.ready['gateways'][0]['url']}/hook")
+    page.get_by_role("button", name="Register").click()
+    expect(page.get_by_role("main")).to_contain_text("whsec_")
+    page.get_by_role("link", name="I have it").click()
+    expect(page.get_by_role("main")).not_to_contain_text("whsec_")
+    page.get_by_role("button", name="Send a test").click()
+    expect(page.get_by_role("region", name="What was sent")).to_contain_text("webhook.test")
+    page.get_by_role("button", name="Delete…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+
+    expect(page.get_by_role("status").first).to_contain_text("The webhook is deleted.")
+    expect(page.get_by_role("main")).not_to_contain_text("Tried out")

@@ -29,7 +29,11 @@ PAGES: dict[str, Callable[[Office], str]] = {
     "rule-new": lambda office: "/rules/new",
     "charts": lambda office: "/charts",
     "audit": lambda office: "/audit",
+    "webhooks": lambda office: "/webhooks",
+    "webhook": lambda office: f"/webhooks/{office.promotions['webhook']}",
+    "webhook-new": lambda office: "/webhooks/new",
     "dead-letters": lambda office: "/dead-letters",
+    "dead-letter": lambda office: f"/dead-letters/{office.promotions['letter']}",
     "health": lambda office: "/health",
     "reference": lambda office: "/docs",
     "operation": lambda office: "/docs/create_promotion",
@@ -59,6 +63,30 @@ def test_a_page_is_accessible_and_keeps_its_own_policy(
 
     _picture(page, f"{name}-{scheme}")
     assert trouble == []
+    assert _findings(page, axe) == []
+
+
+def test_the_dialog_for_emergencies_is_accessible_and_looks_like_one(
+    scheme: str, sign_in: SignIn, office: Office, axe: str
+) -> None:
+    page = sign_in("admin", color_scheme=scheme, viewport={"width": 1080, "height": 720})
+    page.goto(f"/promotions/{office.promotions['voted']}")
+
+    page.get_by_role("button", name="Break the glass…").click()
+
+    _picture(page, f"break-glass-{scheme}")
+    assert _findings(page, axe) == []
+
+
+def test_the_page_with_a_secret_is_accessible(scheme: str, sign_in: SignIn, axe: str) -> None:
+    page = sign_in("admin", color_scheme=scheme, viewport={"width": 1080, "height": 720})
+    page.goto("/webhooks/new")
+
+    page.get_by_label("Name").fill("Looked at once")
+    page.get_by_label("Address").fill("https://hooks.example/promotion")
+    page.get_by_role("button", name="Register").click()
+
+    assert page.get_by_role("heading", level=1).text_content() == "Copy the secret now"
     assert _findings(page, axe) == []
 
 

@@ -106,6 +106,8 @@ PAGES = {
     ("POST", "/agents/{agent_id}/promote"), ("POST", "/dead-letters/{letter_id}/{command}"),
     ("POST", "/inbox/{decision}"), ("POST", "/promotions/{promotion_id}/{command}"), ("POST", "/rules/check"),
     ("POST", "/rules/replay"), ("POST", "/rules/save"), ("POST", "/rules/{rule_id}/delete"), ("POST", "/sign-out"),
+    ("GET", "/webhooks"), ("GET", "/webhooks/new"), ("GET", "/webhooks/{webhook_id}"), ("POST", "/webhooks/save"),
+    ("POST", "/webhooks/{webhook_id}/{command}"), ("POST", "/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver"),
     # From another site, as these calls are, nobody signs in.
     ("POST", "/sign-in"),
 }  # fmt: skip

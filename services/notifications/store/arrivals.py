@@ -36,7 +36,8 @@ _INSERT = text("""
 
 _AGAIN = text("""
     UPDATE notifications.delivery SET status = 'waiting', due_at = :now, deadline_at = :deadline_at, ended_at = NULL,
-        leased = false, epoch = epoch + 1, attempts = 0
+        leased = false, epoch = epoch + 1, attempts = 0, last_attempt_at = NULL, last_duration_ms = NULL,
+        last_status = NULL, last_error = NULL, last_answer = NULL
     WHERE organization_id = :organization_id AND webhook_id = :webhook_id AND id = :id
 """)
 

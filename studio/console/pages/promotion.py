@@ -22,7 +22,7 @@ from studio.problems import ApiError
 routes = page_routes()
 
 SHOWN = 25
-_COMMANDS = frozenset({"approve", "reject", "cancel", "execute"})
+_COMMANDS = frozenset({"approve", "reject", "cancel", "execute", "break-glass"})
 
 
 @routes.get("/promotions")
@@ -70,6 +70,7 @@ async def show(visit: Visiting, promotion_id: str) -> Response:
             "execute": permissions.why_not_execute(principal, promotion),
         },
         offered=_offered(promotion),
+        may_break_glass=permissions.may_break_glass(principal, promotion),
     )
 
 
@@ -97,4 +98,4 @@ def _body(command: str, form: Form) -> dict[str, object]:
     reason = form.text("reason")
     if command == "approve" and form.checked("override_conditions"):
         return {"override_conditions": True, "reason": reason}
-    return {"reason": reason} if command == "reject" or (command == "cancel" and reason) else {}
+    return {"reason": reason} if command in {"reject", "break-glass"} or (command == "cancel" and reason) else {}

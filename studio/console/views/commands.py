@@ -14,6 +14,8 @@ def told(command: str, promotion: Json) -> str:
     target = promotion["target_environment"]
     if command == "approve":
         return _approved(name, target, promotion)
+    if command == "break-glass":
+        return f"You broke the glass for {name} to {target}. {promotion['status_message']}"
     if command == "execute":
         return f"{name}: asked to be deployed to {target}. {promotion['status_message']}"
     if command in {"reject", "cancel"} and promotion["status"] == "rejected":

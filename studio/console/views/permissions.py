@@ -61,6 +61,14 @@ def why_not_execute(principal: Principal, promotion: Json) -> str | None:
     return None
 
 
+def may_break_glass(principal: Principal, promotion: Json) -> bool:
+    """Tell whether this person may approve alone, and whether that would do anything."""
+    open_still = promotion["status"] == "pending" or (
+        promotion["status"] == "approved" and promotion["status_reason"] == "conditions_unmet"
+    )
+    return open_still and _may(principal, Role.ADMIN, promotion)
+
+
 def why_not_promote(principal: Principal, environment: str) -> str | None:
     """Say why this person cannot ask for a promotion to ``environment``."""
     return None if principal.may(Role.REQUESTER, environment=environment) else _lacking_in(Role.REQUESTER, environment)

@@ -17,7 +17,8 @@ def identifier(number: int) -> str:
 
 def vote(voter: str, decision: str = "approve", **more: object) -> dict[str, Any]:
     return {
-        "voter": voter, "decision": decision, "override_conditions": False, "reason": None, "voted_at": at(minutes=9),
+        "voter": voter, "decision": decision, "override_conditions": False, "break_glass": False, "reason": None,
+        "voted_at": at(minutes=9),
         **more,
     }  # fmt: skip
 
