@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "promotion_0007"
-down_revision = "promotion_0006"
+revision = "promotion_0008"
+down_revision = "promotion_0007"
 
 
 def upgrade() -> None:
