@@ -151,7 +151,8 @@ def _event(*, topic: str, key: bytes | None, attributes: dict[str, str], data: b
             f"the type {attributes['type'][:80]!r} does not belong here; use {event_type(topic)}",
         )
     for name, text in attributes.items():
-        _check_attribute(name, text)
+        if len(text) > MAX_ATTRIBUTE_CHARACTERS or not (text.isascii() and text.isprintable()):
+            _check_attribute(name, text)
     body = _data(topic, data)
     return Event(
         topic=topic,

@@ -5,7 +5,7 @@ After any error the client is thrown away and made anew: an idempotent producer 
 
 import asyncio
 import contextlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
@@ -93,8 +93,8 @@ class Publisher:
         except Exception as error:
             await self.close()
             raise _failure(error, acknowledgements) from error
-        for record in records:
-            PUBLISHED.labels(self._service, record.topic).inc()
+        for topic, count in Counter(record.topic for record in records).items():
+            PUBLISHED.labels(self._service, topic).inc(count)
 
     async def close(self) -> None:
         """Drop the connection; the next publication makes a new one."""
