@@ -117,7 +117,8 @@ class Service:
     async def run(self, stopping: asyncio.Event) -> None:
         """Run until ``stopping`` is set, then drain; raises SchemaOutdated at start on an old schema.
 
-        On the embedded broker it raises AlreadyRunning where another instance runs.
+        On the embedded broker it raises AlreadyRunning where another instance runs; ConsumersStalled where it consumes
+        no more, so that whoever started it starts it again.
         """
         stop = asyncio.create_task(stopping.wait())
         tasks = [asyncio.create_task(self._prepare(), name=f"{self.name} preparation")]
@@ -145,6 +146,7 @@ class Service:
         if not self._consuming or not await self._consumers.ping():
             trouble.append("kafka: not consuming")
         trouble += [f"kafka: batches of {topic} fail" for topic in self._consumers.failing()]
+        trouble += [f"kafka: {topic} is not polled" for topic in self._consumers.quiet()]
         relayed = self._relay.last_success
         if relayed is None or asyncio.get_running_loop().time() - relayed > RELAY_QUIET_SECONDS:
             trouble.append("outbox: not relayed")
@@ -189,7 +191,7 @@ class Service:
             await self._until_consuming()
             self._consuming = True
             _log.info("consuming", service=self.name, trust=_TRUST[self._settings.kafka_trust])
-            await asyncio.Event().wait()
+            await self._consumers.until_stalled()
         finally:
             self._consuming = False
             await self._consumers.stop()

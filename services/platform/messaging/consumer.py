@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from faststream import AckPolicy
@@ -26,6 +26,7 @@ from services.platform.messaging.dead_letters import DeadLetter, Record, park
 from services.platform.messaging.gate import Gate
 from services.platform.messaging.kafka_security import faststream_security
 from services.platform.messaging.outbox import Outbox, RecordTooLarge
+from services.platform.messaging.progress import Progress
 from services.platform.settings import Settings
 from services.platform.telemetry import BATCH_SECONDS, CONSUMED, PARKED, RETRIED
 
@@ -35,6 +36,7 @@ ANSWER_SECONDS = 0.5
 # How long one look for records lasts where there are none: the embedded broker answers no earlier, even if some come.
 WAIT_MS = 10
 PATIENT_WAIT_MS = 50
+LOOK_SECONDS = 1.0
 BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 
 # Applies events in the transaction of the connection; what it raises decides whether they are tried again or parked.
@@ -180,8 +182,14 @@ class BatchProcessor:
         return DeadLetter(self._group, record, "unprocessable", detail, organization_id)
 
 
+class ConsumersStalled(Exception):
+    """Consumers poll no more although Kafka answers; the message names their topics. A new process is what helps."""
+
+
 class Consumers:
-    """All subscriptions of one service on one connection to Kafka."""
+    """All subscriptions of one service on one connection to Kafka; ``look_seconds`` is how often they are watched."""
+
+    look_seconds = LOOK_SECONDS
 
     def __init__(
         self,
@@ -212,6 +220,7 @@ class Consumers:
         }
         self._wait_ms = {each.topic: PATIENT_WAIT_MS if each.patient else WAIT_MS for each in subscriptions}
         self._failures = dict.fromkeys(self._processors, 0)
+        self._progress = Progress(self._processors)
         self._broker: KafkaBroker | None = None
         self._subscribers: dict[str, Any] = {}
 
@@ -231,6 +240,9 @@ class Consumers:
         for topic, wait_ms in self._wait_ms.items():
             self._subscribe(broker, topic, wait_ms)
         await broker.start()
+        self._progress = Progress(self._processors)
+        for topic, subscriber in self._subscribers.items():
+            self._watch(topic, subscriber.consumer)
 
     async def stop(self) -> None:
         """Let the running batches finish and commit, then disconnect; without a broker nothing can be committed."""
@@ -251,9 +263,34 @@ class Consumers:
         """Name the topics whose last batch failed and is being tried again."""
         return [topic for topic, failures in self._failures.items() if failures]
 
+    def quiet(self) -> list[str]:
+        """Name the topics that are not polled now."""
+        return self._progress.quiet()
+
+    async def until_stalled(self) -> NoReturn:
+        """Watch until a consumer polls no more although Kafka answers; raises ConsumersStalled then.
+
+        The client's tasks may die, or repeat the same error for ever, without telling anybody.
+        """
+        while True:
+            await asyncio.sleep(self.look_seconds)
+            still = self._progress.look()
+            if still and await self.ping():
+                raise ConsumersStalled(f"{self._service} consumes no more from {', '.join(still)}")
+
     async def ping(self) -> bool:
         """Tell whether the broker answers within two seconds."""
         return self._broker is not None and await self._broker.ping(timeout=2.0)
+
+    def _watch(self, topic: str, consumer: Any) -> None:
+        poll, progress = consumer.getmany, self._progress
+
+        async def getmany(*arguments: Any, **options: Any) -> Any:
+            polled = await poll(*arguments, **options)
+            progress.step(topic)
+            return polled
+
+        consumer.getmany = getmany
 
     def _subscribe(self, broker: KafkaBroker, topic: str, wait_ms: int) -> None:
         options: dict[str, Any] = {
@@ -288,6 +325,7 @@ class Consumers:
     async def _on_batch(self, topic: str, message: KafkaMessage) -> None:
         raw = message.raw_message
         records = [_record(item) for item in (raw if isinstance(raw, tuple) else (raw,))]
+        self._progress.begin_batch(topic)
         try:
             await self._processors[topic].process(records)
         except Exception as error:
@@ -300,6 +338,8 @@ class Consumers:
             )  # fmt: skip
             await asyncio.sleep(delay_seconds)
             raise
+        finally:
+            self._progress.end_batch(topic)
         self._failures[topic] = 0
 
 
