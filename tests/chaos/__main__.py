@@ -41,11 +41,14 @@ def main(arguments: list[str]) -> int:
     )
     folder = given.keep or Path(tempfile.mkdtemp(prefix="promotion-chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
-    status = _wiped(options, folder, as_json=given.json) if given.wipe else _ran(options, folder, as_json=given.json)
-    if given.keep is None and status == HELD:
-        shutil.rmtree(folder)
-    else:
-        _say(f"data and logs: {folder}")
+    act, status = _wiped if given.wipe else _ran, BROKEN
+    try:
+        status = act(options, folder, as_json=given.json)
+    finally:
+        if given.keep is None and status == HELD:
+            shutil.rmtree(folder)
+        else:
+            _say(f"data and logs: {folder}")
     return status
 
 

@@ -23,6 +23,8 @@ _TABLES = {
     "deployments": "SELECT * FROM inventory.deployment",
     "letters": "SELECT consumer_group, topic, key, reason, detail FROM platform.dead_letter",
 }
+# What others have taken is noted only when it would be due to be sent again.
+NOTED_LATER = frozenset({"evaluations not taken", "outcomes not taken"})
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ UPSTREAM = "upstream"
 _SENT_AGAIN_SECONDS = 4.0
 _LOOK_SECONDS = 0.2
 _AT_ONCE = 24
+_EVENTS_A_CALL = 50
 _SPREAD_SECONDS = 2.0
 
 
@@ -159,17 +160,19 @@ class Load:
                 raise NoClearAnswer(f"inventory never showed {sorted(missing)}")
             if time.monotonic() - posted >= _SENT_AGAIN_SECONDS:
                 posted = time.monotonic()
-                await self._people.call(
-                    "admin",
-                    "/events",
-                    [events[name] for name in missing],
-                    plan=-1,
-                    command="announce",
-                    headers={"Content-Type": "application/cloudevents-batch+json"},
-                )
+                await self._post([events[name] for name in missing])
             await asyncio.sleep(_LOOK_SECONDS / 2)
             for row in await self._database.rows(query, list(missing)):
                 del missing[row["deployment_id"]]
+
+    async def _post(self, events: Sequence[object]) -> None:
+        kind = {"Content-Type": "application/cloudevents-batch+json"}
+        for start in range(0, len(events), _EVENTS_A_CALL):
+            told = await self._people.call(
+                "admin", "/events", events[start : start + _EVENTS_A_CALL], plan=-1, command="announce", headers=kind
+            )
+            if not told.accepted:
+                raise NoClearAnswer(f"events were refused with {told.status}: {told.body}")
 
 
 def _announcement(plan: Plan) -> dict[str, Any]:

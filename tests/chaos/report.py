@@ -57,7 +57,8 @@ def report(options: Options, ran: Ran) -> Report:
     found = list(violations(evidence))
     counted = windows(evidence)
     by_category = Counter(each.category for each in found)
-    recovery = recovery_seconds(evidence.promotions, ran.healed_at)
+    heals = sorted(struck.healed_at for struck in evidence.struck)
+    every, last = recovery_seconds(evidence.promotions, heals), recovery_seconds(evidence.promotions, heals[-1:])
     figures: dict[str, Any] = {
         "promotions": len(evidence.promotions),
         "ends": dict(Counter(f"{r['status']}/{r['status_reason']}" for r in evidence.promotions.values())),
@@ -65,9 +66,10 @@ def report(options: Options, ran: Ran) -> Report:
         "seed": options.seed,
         "broker": f"{options.kafka}, {options.brokers} node(s)",
         "seconds": round(ran.healed_at - ran.began_at + ran.rest_seconds),
-        "under way after the last fault": len(recovery),
-        "recovery p50 seconds": _rank(recovery, 50),
-        "recovery p99 seconds": _rank(recovery, 99),
+        "under way after the last fault": len(last),
+        "recovery after the last fault, seconds": _ranks(last),
+        "under way after any fault": len(every),
+        "recovery after any fault, seconds": _ranks(every),
         "at rest after seconds": round(ran.rest_seconds, 1),
         "calls at the door": len(evidence.told),
         "records on the topics": len(evidence.seen),
@@ -78,25 +80,27 @@ def report(options: Options, ran: Ran) -> Report:
     return Report(options, found, missing(counted, [struck.fault for struck in evidence.struck]), figures)
 
 
-def recovery_seconds(promotions: Mapping[UUID, Row], healed_at: float) -> list[float]:
-    """Give how long after ``healed_at`` each promotion ended that was under way then, in order."""
-    return sorted(
-        row["completed_at"].timestamp() - healed_at
-        for row in promotions.values()
-        if row["completed_at"] is not None
-        and row["created_at"].timestamp() < healed_at < row["completed_at"].timestamp()
-    )
+def recovery_seconds(promotions: Mapping[UUID, Row], heals: Sequence[float]) -> list[float]:
+    """Give how long each promotion took that was under way when a fault was healed, in order.
+
+    It is counted from the last healing before its end, for what a later fault delayed no earlier one explains.
+    """
+    found: list[float] = []
+    for row in promotions.values():
+        if row["completed_at"] is not None:
+            created, ended = row["created_at"].timestamp(), row["completed_at"].timestamp()
+            found += [ended - healed for healed in [h for h in heals if created < h < ended][-1:]]
+    return sorted(found)
 
 
-def _rank(values: Sequence[float], percent: int) -> float | None:
+def _ranks(values: Sequence[float]) -> dict[str, float]:
     if not values:
-        return None
-    if len(values) == 1:
-        return round(values[0], 2)
-    return round(statistics.quantiles(values, n=100, method="inclusive")[percent - 1], 2)
+        return {}
+    ranks = statistics.quantiles([values[0], *values], n=100, method="inclusive")
+    return {"p50": round(ranks[49], 2), "p99": round(ranks[98], 2), "most": round(values[-1], 2)}
 
 
 def _shown(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {count}" for name, count in sorted(value.items()))
-    return "none" if value is None else str(value)
+        return ", ".join(f"{name} {count}" for name, count in sorted(value.items())) or "none"
+    return str(value)

@@ -97,15 +97,18 @@ class Ground:
             counted["the broker does not answer"] = 1
         return counted
 
-    async def until_rest(self, say: Say, *, seconds: float = REST_SECONDS) -> dict[str, int]:
-        """Wait until nothing is left to do; give what is left when that takes too long."""
-        deadline, told = time.monotonic() + seconds, time.monotonic()
-        while any((left := await self.left()).values()) and time.monotonic() < deadline:
-            if time.monotonic() - told > 10:
+    async def until_rest(self, say: Say) -> tuple[float, dict[str, int]]:
+        """Wait until nothing is left to do, and until everybody knows; give when nothing was, and what still is."""
+        began = told = time.monotonic()
+        at_rest: float | None = None
+        while any((left := await self.left()).values()) and time.monotonic() < began + REST_SECONDS:
+            doing = [f"{count} × {name}" for name, count in left.items() if count and name not in evidence.NOTED_LATER]
+            at_rest = (at_rest or time.time()) if not doing else None
+            if doing and time.monotonic() - told > 10:
                 told = time.monotonic()
-                say(f"not yet at rest: {', '.join(f'{count} × {name}' for name, count in left.items() if count)}")
+                say(f"not yet at rest: {', '.join(doing)}")
             await asyncio.sleep(_LOOK_SECONDS)
-        return left
+        return at_rest or time.time(), left
 
     async def read(self, plans: tuple[Plan, ...], struck: tuple[Struck, ...], left: dict[str, int]) -> Evidence:
         """Read everything that is judged."""
@@ -157,8 +160,7 @@ async def run(options: Options, folder: Path, say: Say) -> Ran:
         say("the stack is up")
         began = time.time()
         struck = [await _part(ground, part, say) for part in parts]
-        left = await ground.until_rest(say)
-        at_rest = time.time()
+        at_rest, left = await ground.until_rest(say)
         healed_at = struck[-1].healed_at
         plans = tuple(plan for part in parts for plan in part.plans)
         return Ran(

@@ -113,7 +113,6 @@ _PAUSE = (6.5, 9.0)
 _FIRST = (
     _Card(Kind.KILL, "executor"),
     _Card(Kind.GATEWAY_LIES, "gw-staging", (3.0, 5.0)),
-    _Card(Kind.BROKER_KILL, "kafka"),
     _Card(Kind.POSTGRES_KILL, "postgres"),
     _Card(Kind.REPEATED, "kafka"),
     _Card(Kind.POISON, "kafka"),
@@ -122,6 +121,7 @@ _REST = (
     *(_Card(Kind.KILL, service) for service in SERVICES if service != "executor"),
     *(_Card(Kind.PAUSE, service, _PAUSE) for service in SERVICES),
     *(_Card(Kind.RESTART, service) for service in SERVICES),
+    _Card(Kind.BROKER_KILL, "kafka"),
     _Card(Kind.BROKER_PAUSE, "kafka", (2.0, 7.0)),
     _Card(Kind.POSTGRES_PAUSE, "postgres", (2.0, 5.0)),
     _Card(Kind.BACKEND_KILL, "postgres"),
@@ -133,6 +133,8 @@ _REST = (
     _Card(Kind.GATEWAY_REFUSES, "gw-staging", (1.0, 2.0)),
 )
 # The embedded broker has no groups of several members.
+# The last one: what is under way has to be sent again, which takes longest.
+_LAST = _Card(Kind.BROKER_KILL, "kafka")
 _WITH_GROUPS = tuple(_Card(Kind.TWIN, service, _PAUSE) for service in SERVICES if service != "ingress")
 
 _APPROVED = (
@@ -164,9 +166,10 @@ def schedule(*, promotions: int, faults: int, seed: int, groups: bool) -> tuple[
     plans = _plans(promotions, random)
     cards = _dealt((*_REST, *(_WITH_GROUPS if groups else ())), random)
     bounds = [promotions * number // faults for number in range(faults + 1)]
+    dealt = [next(cards) for _ in range(faults - 1)] + [_LAST]
     return tuple(
-        Part(_fault(number, next(cards), random), tuple(plans[bounds[number] : bounds[number + 1]]))
-        for number in range(faults)
+        Part(_fault(number, card, random), tuple(plans[bounds[number] : bounds[number + 1]]))
+        for number, card in enumerate(dealt)
     )
 
 
@@ -184,7 +187,7 @@ def _fault(number: int, card: _Card, random: Random) -> Fault:
         number,
         card.kind,
         card.target,
-        while_asking=number < len(_FIRST) or random.random() < 0.75,
+        while_asking=card in (*_FIRST, _LAST) or random.random() < 0.75,
         after_seconds=round(random.uniform(0.2, 1.2), 3),
         seconds=round(random.uniform(*card.seconds), 3),
         seed=random.getrandbits(32),

@@ -7,12 +7,13 @@ import time
 from pathlib import Path
 
 from tests.chaos.evidence import Evidence
-from tests.chaos.faults import calm, script
+from tests.chaos.faults import Struck, calm, script
 from tests.chaos.run import Ground, Options, Say
-from tests.chaos.schedule import Door, Plan
+from tests.chaos.schedule import Door, Fault, Kind, Plan
 
 _DONE_SECONDS = 180.0
 _LOOK_SECONDS = 0.05
+_WIPE = Fault(0, Kind.BROKER_KILL, "kafka", while_asking=True, after_seconds=0, seconds=0, seed=0)
 _COMPLETED = "SELECT count(*) FROM promotion.promotion WHERE status = 'completed'"
 _EXECUTING = "SELECT count(*) FROM promotion.promotion WHERE status_reason = 'executing'"
 _UNDER_WAY = "SELECT count(*) FROM promotion.promotion WHERE status IN ('pending', 'approved')"
@@ -35,15 +36,15 @@ async def wipe(options: Options, folder: Path, say: Say) -> tuple[Evidence, int,
         await ground.load.ask(evaluating)
         await _until(ground, "SELECT (NOT EXISTS (SELECT FROM promotion.outbox))::int", 1)
         under_way = await ground.database.number(_UNDER_WAY)
-        began = time.monotonic()
+        struck = Struck(_WIPE, time.time(), promotions=under_way, wiped=True)
         ground.stack.kill("kafka")
         os.kill(rules, signal.SIGCONT)
         await calm(ground.scene)
         say(f"the broker died with its data; {under_way} promotions are under way")
         await _until(ground, _COMPLETED, len(plans))
-        seconds = time.monotonic() - began
-        left = await ground.until_rest(say)
-        return await ground.read(plans, (), left), under_way, seconds
+        struck.healed_at = time.time()
+        _, left = await ground.until_rest(say)
+        return await ground.read(plans, (struck,), left), under_way, struck.healed_at - struck.began_at
 
 
 def _plan(number: int) -> Plan:
