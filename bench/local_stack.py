@@ -103,27 +103,35 @@ def _peak_mb(pid: int) -> float:
 
 
 @contextmanager
-def local_stack(*options: str, kafka: str, environment: Mapping[str, str] | None = None) -> Iterator[LocalStack]:
-    """Run `promotion up` with `options` on a data folder of its own; `environment` is added to this process's."""
-    with tempfile.TemporaryDirectory(prefix="promotion-bench-") as folder:
-        ready_file = Path(folder) / "ready.json"
-        log = Path(folder) / "stack.log"
-        command = [
-            str(Path(sys.executable).parent / "promotion"),
-            *("up", "--data-dir", f"{folder}/data", "--port", "0", "--ready-file", str(ready_file)),
-            *("--kafka", kafka, *options),
-        ]
-        with log.open("wb") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, **(environment or {})})
-        stack: LocalStack | None = None
-        try:
-            stack = LocalStack(_await_ready(process, ready_file, log), Path(folder), kafka)
+def local_stack(
+    *options: str, kafka: str, environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Iterator[LocalStack]:
+    """Run `promotion up` with `options`, by default on a data folder of its own; `environment` is added to ours."""
+    if folder is None:
+        with (
+            tempfile.TemporaryDirectory(prefix="promotion-bench-") as own,
+            local_stack(*options, kafka=kafka, environment=environment, folder=Path(own)) as stack,
+        ):
             yield stack
-        finally:
-            for pid in stack.workers.values() if stack else ():
-                os.kill(pid, signal.SIGTERM)
-            process.terminate()
-            process.wait(60)
+        return
+    ready_file, log = folder / "ready.json", folder / "stack.log"
+    ready_file.unlink(missing_ok=True)
+    command = [
+        str(Path(sys.executable).parent / "promotion"),
+        *("up", "--data-dir", f"{folder}/data", "--port", "0", "--ready-file", str(ready_file)),
+        *("--kafka", kafka, *options),
+    ]
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, **(environment or {})})
+    stack = LocalStack({}, folder, kafka)
+    try:
+        stack.ready = _await_ready(process, ready_file, log)
+        yield stack
+    finally:
+        for pid in stack.workers.values():
+            os.kill(pid, signal.SIGTERM)
+        process.terminate()
+        process.wait(60)
 
 
 def _await_ready(process: "subprocess.Popen[bytes]", ready_file: Path, log: Path) -> dict[str, Any]:
