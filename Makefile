@@ -5,7 +5,7 @@ VENV  := .venv/.installed
 PY    := .venv/bin/python
 ARGS  ?=
 
-.PHONY: install demo up test check audit fuzz mutants simulate chaos races seeded-bugs format bench docs clean
+.PHONY: install demo up test check audit fuzz mutants simulate chaos races seeded-bugs format bench docs docs-site clean
 
 install: $(VENV)
 
@@ -62,6 +62,10 @@ bench: install
 
 docs: install
 	$(PY) -m docs.generate $(ARGS)
+
+docs-site: install
+	$(UV) sync --frozen --quiet --inexact --group docs-site
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet $(ARGS)
 
 clean:
 	rm -rf .venv .tools
