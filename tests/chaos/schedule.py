@@ -130,7 +130,7 @@ _REST = (
     *(_Card(Kind.GATEWAY_HANGS, gateway, (3.0, 6.0)) for gateway in TARGETS),
     _Card(Kind.GATEWAY_LIES, "gw-production", (3.0, 5.0)),
     *(_Card(Kind.GATEWAY_FAILS, gateway, (3.0, 5.0)) for gateway in TARGETS),
-    _Card(Kind.GATEWAY_REFUSES, "gw-staging", (1.0, 2.0)),
+    _Card(Kind.GATEWAY_REFUSES, "gw-staging", (3.0, 5.0)),
 )
 # The embedded broker has no groups of several members.
 # The last one: what is under way has to be sent again, which takes longest.
