@@ -34,6 +34,7 @@ from studio.local.members import (
 from studio.local.ports import LOOPBACK, claim_port
 from studio.local.postgres import EmbeddedPostgres
 from studio.local.ready_file import Ready, ReadyGateway
+from studio.local.registration import register_gateways
 from studio.local.trouble import StartError
 
 DATABASE = "promotion"
@@ -232,11 +233,7 @@ class LocalStack:
 
     async def _register_gateways(self) -> None:
         async with PromotionClient(self.api, self._keys["admin"]) as client:
-            for gateway in self._gateways:
-                await client.put_gateway(
-                    gateway.gateway_id,
-                    {"environment": gateway.environment, "url": gateway.url, "is_default": True},
-                )
+            await register_gateways(client, self._gateways, self._say)
 
     async def _keep_kafka(self) -> None:
         await keep_running(self._kafka, self._folder, say=self._say, revived=self._publish_ready)
