@@ -119,10 +119,12 @@ def local_stack(
     command = [
         str(Path(sys.executable).parent / "promotion"),
         *("up", "--data-dir", f"{folder}/data", "--port", "0", "--ready-file", str(ready_file)),
-        *("--kafka", kafka, *options),
+        *("--kafka", kafka, "--attached", *options),
     ]
     with log.open("ab") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, **(environment or {})})
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=output, stderr=output, env={**os.environ, **(environment or {})}
+        )
     stack = LocalStack({}, folder, kafka)
     try:
         stack.ready = _await_ready(process, ready_file, log)

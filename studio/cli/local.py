@@ -27,6 +27,7 @@ def up(
     kafka: Literal["embedded", "apache"] = "embedded",
     brokers: Literal[1, 3] = 1,
     ready_file: Path | None = None,
+    attached: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Run the whole system on this machine until Ctrl-C or SIGTERM: database, broker, services, three gateways.
 
@@ -44,6 +45,8 @@ def up(
         How many nodes the Apache Kafka has; three keep every record although one of them dies with its data.
     ready_file
         A file to write once everything is ready: where everything is, and keys to use it. Mode 0600.
+    attached
+        End as well when standard input does: a program that starts this through a pipe takes it along when it dies.
     """
     from studio.local.run import run_until_told
     from studio.local.stack import StackOptions
@@ -59,7 +62,8 @@ def up(
             kafka=kafka,
             brokers=brokers,
             ready_file=ready_file,
-        )
+        ),
+        attached=attached,
     )
 
 

@@ -1,7 +1,9 @@
 """Runs a local stack in the foreground: says what happens, where everything is, and stops it in order when told."""
 
 import asyncio
+import os
 import signal
+import stat
 import sys
 import time
 from pathlib import Path
@@ -38,11 +40,26 @@ def log_to(folder: Path) -> None:
     configure_logging(level="info", style="json", stream=stream)
 
 
-def run_until_told(options: StackOptions) -> int:
-    """Run a stack until it is told to stop; give the exit status."""
+def stop_with_input(stopping: asyncio.Event) -> None:
+    """Set ``stopping`` when standard input ends, as a pipe does when whoever holds its other end is gone."""
+    loop, number = asyncio.get_running_loop(), sys.stdin.fileno()
+
+    def read() -> None:
+        if not os.read(number, 4096):
+            loop.remove_reader(number)
+            stopping.set()
+
+    mode = os.fstat(number).st_mode
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        raise StartError("--attached needs a pipe as standard input, whose other end the caller keeps open")
+    loop.add_reader(number, read)
+
+
+def run_until_told(options: StackOptions, *, attached: bool = False) -> int:
+    """Run a stack until it is told to stop, or, ``attached``, until standard input ends; give the exit status."""
     try:
         with tracing_from_environment(instance="local"):
-            return uvloop.run(_run(options))
+            return uvloop.run(_run(options, attached=attached))
     except StartError as error:
         print(f"promotion: {error}", file=sys.stderr)
         return EXIT_FAILED
@@ -51,8 +68,10 @@ def run_until_told(options: StackOptions) -> int:
         return EXIT_USAGE
 
 
-async def _run(options: StackOptions) -> int:
+async def _run(options: StackOptions, *, attached: bool) -> int:
     stopping = stop_signals()
+    if attached:
+        stop_with_input(stopping)
     started = time.monotonic()
     stack = LocalStack(options, say)
     log_to(stack.folder.logs)

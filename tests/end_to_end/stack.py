@@ -24,6 +24,7 @@ class RunningStack:
         self._command = [
             str(Path(sys.executable).parent / "promotion"),
             *("up", "--data-dir", str(self.data_folder), "--port", "0", "--ready-file", str(self._ready_file)),
+            "--attached",
             *options,
         ]
         self._start()
@@ -53,7 +54,9 @@ class RunningStack:
 
     def _start(self) -> None:
         with self._log.open("ab") as output:
-            self._process = subprocess.Popen(self._command, stdout=output, stderr=output, env=self._environment)
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=output, stderr=output, env=self._environment
+            )
         deadline = time.monotonic() + START_SECONDS
         while not self._ready_file.exists():
             if self._process.poll() is not None or time.monotonic() > deadline:

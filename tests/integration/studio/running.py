@@ -36,8 +36,9 @@ class RunningStack:
             self._process = subprocess.Popen(
                 [
                     *(PROGRAM, "up", "--port", "0", "--gateway-ports", "0,0,0"),
-                    *("--data-dir", str(self.data), "--ready-file", str(self.ready_file), *options),
+                    *("--data-dir", str(self.data), "--ready-file", str(self.ready_file), "--attached", *options),
                 ],
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
                 env=os.environ | {"PROMOTION_REDRIVE_AFTER_SECONDS": "1"},

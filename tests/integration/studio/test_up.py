@@ -1,18 +1,23 @@
 """`promotion up`: what it says, what it keeps, and that nothing of it stays behind."""
 
+import json
 import os
 import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import psutil
 
 from studio.local.identities import IDENTITIES
+from studio.local.processes import wait_gone
 from tests.integration.studio.conftest import StartStack
-from tests.integration.studio.running import PROGRAM, RunningStack, until
+from tests.integration.studio.running import PROGRAM, READY_SECONDS, RunningStack, until
+
+STARTS_AND_WAITS = "import subprocess, sys; subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE).wait()"
 
 
 def test_the_ready_file_says_where_everything_is(stack: RunningStack) -> None:
@@ -140,6 +145,36 @@ def test_a_killed_supervisor_leaves_nothing_running(start_stack: StartStack) -> 
 
     _, alive = psutil.wait_procs(processes, timeout=15)
     assert alive == []
+
+
+def test_a_stack_that_is_attached_ends_with_the_program_that_started_it(tmp_path: Path) -> None:
+    ready_file = tmp_path / "ready.json"
+    command = [
+        *(PROGRAM, "up", "--attached", "--port", "0", "--gateway-ports", "0,0,0"),
+        *("--data-dir", str(tmp_path / "data"), "--ready-file", str(ready_file)),
+    ]
+    starter = subprocess.Popen([sys.executable, "-c", STARTS_AND_WAITS, *command])
+    until(ready_file.exists, READY_SECONDS)
+    processes = [psutil.Process(pid) for pid in json.loads(ready_file.read_text())["processes"].values()]
+
+    starter.kill()
+    starter.wait()
+
+    assert wait_gone(processes, patience_seconds=20) == []
+    assert not ready_file.exists()
+
+
+def test_attached_needs_a_pipe(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [PROGRAM, "up", "--attached", "--port", "0", "--data-dir", str(tmp_path / "data")],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (done.returncode, "needs a pipe" in done.stderr) == (1, True)
 
 
 def _processes_of(folder: Path) -> list[psutil.Process]:
