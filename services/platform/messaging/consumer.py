@@ -228,7 +228,7 @@ class Consumers:
         """Connect and begin to consume; raises when Kafka is away or lacks a topic's partitions."""
         tolerate_unreadable_batches()
         broker = KafkaBroker(
-            self._settings.bootstrap_servers(),
+            self._settings.bootstrap_servers().split(","),
             ack_policy=AckPolicy.NACK_ON_ERROR,
             allow_auto_create_topics=False,
             graceful_timeout=8.0,

@@ -39,6 +39,21 @@ POISON = {
 }
 
 
+async def test_of_several_bootstrap_addresses_one_that_answers_is_enough(probe: Probe) -> None:
+    async def apply(_connection: AsyncConnection, events: Sequence[Event], _now: datetime) -> None:
+        probe.seen.extend(event.id for event in events)
+
+    answering = probe.settings.kafka_bootstrap_servers
+    probe.settings = probe.settings.model_copy(update={"kafka_bootstrap_servers": f"127.0.0.1:9,{answering}"})
+    await probe.publish(run_event("run-1"))
+    consumers = probe.consumers(apply)
+
+    await consumers.start()
+    await until(lambda: probe.seen == ["run-1"])
+
+    await consumers.stop()
+
+
 @pytest.mark.parametrize(("record", "reason"), POISON.values(), ids=POISON.keys())
 async def test_a_poison_record_is_parked_whole_and_its_neighbours_are_applied(
     probe: Probe, record: EncodedRecord, reason: str
