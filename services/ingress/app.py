@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
@@ -21,7 +22,7 @@ from services.ingress.server import Ingress
 from services.inventory import http as inventory
 from services.notifications import http as notifications
 from services.platform.clock import Clock, utc_now
-from services.platform.credentials import credentials_of
+from services.platform.credentials import credentials_of, sign_in_of
 from services.platform.database import Database
 from services.platform.http import problems
 from services.platform.http.limits import RateLimitHeaders, limits_of
@@ -115,6 +116,8 @@ def build_app(settings: Settings, clock: Clock = utc_now, *, answer_seconds: flo
     )
     app.state.key_ring = KeyRing(identities, settings.key_pepper.get_secret_value(), clock)
     app.state.credentials = credentials_of(settings, app.state.key_ring, clock)
+    app.state.sign_in = sign_in_of(settings, clock)
+    app.state.sign_in_lifetime = timedelta(seconds=settings.oidc_session_seconds)
     app.state.limits = limits_of(
         principal_per_second=settings.principal_requests_per_second,
         organization_per_second=settings.organization_requests_per_second,

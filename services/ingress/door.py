@@ -12,12 +12,16 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.platform.credentials import CALLBACK
 from services.platform.http.preferences import wait_seconds
 from services.platform.http.problems import Problem, from_failure, unavailable
 from services.platform.telemetry import HTTP_SECONDS
 
 # A server that hangs is answered for before callers give up; a wait that was asked for comes on top.
 ANSWER_SECONDS = 1.8
+# Signing in asks the issuer meanwhile, which is none of ours.
+ISSUER_SECONDS = 8.0
+_ASKS_ISSUER = frozenset({"/sign-in", "/sign-in/issuer", CALLBACK})
 MAX_BODY_BYTES = 65_536
 # Whatever else is sent as a method is one of the metrics' labels, not as many.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
@@ -152,6 +156,8 @@ def _refusal(scope: Scope) -> Problem | None:
 
 
 def _wait_seconds(scope: Scope) -> float:
+    if scope["path"] in _ASKS_ISSUER:
+        return ISSUER_SECONDS
     if scope["method"] != "POST":
         return 0.0
     return float(wait_seconds(_header(scope, b"prefer").decode("latin-1")))

@@ -7,9 +7,12 @@ from services.platform.clock import Clock
 from services.platform.identity import KEY_PREFIX, KeyRing, Principal
 from services.platform.jwks import KeySet, TokenVerifier, fetch_from
 from services.platform.settings import Settings
+from services.platform.sign_in import DISCOVERY, Client, SignIn, post_form
 from services.platform.tokens import TokenRules, WrongToken
 
 MAX_CREDENTIAL_CHARACTERS = 8192
+# Where the issuer sends people back to, below the console's address.
+CALLBACK = "/sign-in/callback"
 
 
 class Unauthenticated(Exception):
@@ -40,15 +43,41 @@ class Credentials:
 
 def credentials_of(settings: Settings, keys: KeyRing, clock: Clock) -> Credentials:
     """Give what ``settings`` let callers present."""
-    if settings.oidc_issuer is None or settings.oidc_audience is None or settings.oidc_jwks_url is None:
-        return Credentials(keys)
+    audience = settings.oidc_audience
+    return Credentials(keys, None if audience is None else _verifier(settings, audience, clock))
+
+
+def sign_in_of(settings: Settings, clock: Clock) -> SignIn | None:
+    """Give how people sign in at the issuer, None where ``settings`` name no client for that."""
+    issuer, client_id, console_url = settings.oidc_issuer, settings.oidc_client_id, settings.console_url
+    if issuer is None or client_id is None or console_url is None:
+        return None
+    secret = settings.oidc_client_secret
+    client = Client(
+        id=client_id,
+        secret=None if secret is None else secret.get_secret_value(),
+        redirect_uri=console_url.rstrip("/") + CALLBACK,
+        scope=settings.oidc_scope,
+    )
+    return SignIn(
+        issuer,
+        client,
+        # An ID token is meant for the client, a bearer token for the API.
+        verifier=_verifier(settings, client_id, clock),
+        fetch=fetch_from(issuer.rstrip("/") + DISCOVERY),
+        post=post_form,
+        elapsed=time.monotonic,
+    )
+
+
+def _verifier(settings: Settings, audience: str, clock: Clock) -> TokenVerifier:
+    assert settings.oidc_issuer is not None
+    assert settings.oidc_jwks_url is not None
     rules = TokenRules(
         issuer=settings.oidc_issuer,
-        audience=settings.oidc_audience,
+        audience=audience,
         organization_claim=settings.oidc_organization_claim,
         subject_claim=settings.oidc_subject_claim,
         roles_claim=settings.oidc_roles_claim,
     )
-    return Credentials(
-        keys, TokenVerifier(rules, KeySet(fetch_from(settings.oidc_jwks_url), elapsed=time.monotonic), clock)
-    )
+    return TokenVerifier(rules, KeySet(fetch_from(settings.oidc_jwks_url), elapsed=time.monotonic), clock)

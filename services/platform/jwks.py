@@ -5,7 +5,8 @@ However many unknown keys tokens name, the issuer is asked at most once in MIN_I
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import aiohttp
 import structlog
@@ -13,7 +14,15 @@ import structlog
 from schemas import strict_json
 from services.platform.clock import Clock
 from services.platform.identity import Principal
-from services.platform.tokens import TokenRules, TrustedKey, WrongToken, read_header, read_key, read_token
+from services.platform.tokens import (
+    TokenRules,
+    TrustedKey,
+    WrongToken,
+    principal_of,
+    read_claims,
+    read_header,
+    read_key,
+)
 
 FRESH_SECONDS = 300.0
 # The keys of an issuer that cannot be reached are believed so long.
@@ -125,8 +134,13 @@ class TokenVerifier:
 
     async def verify(self, token: str) -> Principal:
         """Give the token's principal; raises WrongToken, or KeysUnavailable where that cannot be said now."""
+        return (await self.verify_whole(token))[1]
+
+    async def verify_whole(self, token: str) -> tuple[Mapping[str, Any], Principal]:
+        """Give what a token says with its principal; raises as ``verify`` does."""
         header = read_header(token)
         key = await self._keys.find(header.key_id)
         if key is None:
             raise WrongToken("the key that it names is not one of the issuer's")
-        return read_token(token, key, self._rules, now=self._clock())
+        claims = read_claims(token, key, self._rules, now=self._clock())
+        return claims, principal_of(claims, self._rules)

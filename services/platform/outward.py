@@ -119,6 +119,12 @@ def check_url(url: str, allowed: Sequence[Network] = (), *, setting: str = GATEW
         raise Forbidden(f"leads to an address that is not allowed: {why}; {setting} allows it")
 
 
+def reached_safely(url: str) -> bool:
+    """Tell whether ``url``, which an operator chose, is reached over TLS or leads to this machine itself."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in {"127.0.0.1", "::1", "localhost"})
+
+
 def host_address(host: str) -> Address | None:
     """Give the address that ``host`` is written as, None where it is a name; raises Forbidden for what is neither."""
     if ":" in host:

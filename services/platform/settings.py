@@ -5,13 +5,12 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas import topics
-from services.platform.outward import WEBHOOK_NETWORKS, read_networks
+from services.platform.outward import WEBHOOK_NETWORKS, reached_safely, read_networks
 from services.platform.vault import Vault, read_keys
 
 # Read by the Python facade and the command line, not by services.
@@ -66,6 +65,13 @@ class Settings(BaseSettings):
     )
     oidc_subject_claim: str = Field("sub", min_length=1, validation_alias="PROMOTION_OIDC_SUBJECT_CLAIM")
     oidc_roles_claim: str = Field("roles", min_length=1, validation_alias="PROMOTION_OIDC_ROLES_CLAIM")
+    # As which client people are signed in to the console at that issuer, and where the console is; both, or neither.
+    oidc_client_id: str | None = Field(None, min_length=1, validation_alias="PROMOTION_OIDC_CLIENT_ID")
+    oidc_client_secret: SecretStr | None = Field(None, min_length=1, validation_alias="PROMOTION_OIDC_CLIENT_SECRET")
+    oidc_scope: str = Field("openid", min_length=1, validation_alias="PROMOTION_OIDC_SCOPE")
+    console_url: str | None = Field(None, validation_alias="PROMOTION_CONSOLE_URL")
+    # How long such a session lasts, and so how long a role that was taken away at the issuer still holds in it.
+    oidc_session_seconds: float = Field(3600.0, gt=0, le=43200, validation_alias="PROMOTION_OIDC_SESSION_SECONDS")
     # How many requests a second one principal and one organization may make, ten seconds' worth at once; 0: no limit.
     # Each ingress process counts for itself.
     principal_requests_per_second: float = Field(
@@ -116,8 +122,25 @@ class Settings(BaseSettings):
             raise ValueError(
                 "give all of PROMOTION_OIDC_ISSUER, PROMOTION_OIDC_AUDIENCE and PROMOTION_OIDC_JWKS_URL, or none"
             )
-        if self.oidc_jwks_url is not None and not _reached_safely(self.oidc_jwks_url):
+        if self.oidc_jwks_url is not None and not reached_safely(self.oidc_jwks_url):
             raise ValueError("PROMOTION_OIDC_JWKS_URL has to begin with https://, or to lead to this machine itself")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_sign_in(self) -> Self:
+        if (self.oidc_client_id is None) != (self.console_url is None):
+            raise ValueError("give both of PROMOTION_OIDC_CLIENT_ID and PROMOTION_CONSOLE_URL, or neither")
+        if self.oidc_client_id is None:
+            if self.oidc_client_secret is not None:
+                raise ValueError("PROMOTION_OIDC_CLIENT_SECRET says nothing without PROMOTION_OIDC_CLIENT_ID")
+            return self
+        if self.oidc_issuer is None:
+            raise ValueError("PROMOTION_OIDC_CLIENT_ID needs PROMOTION_OIDC_ISSUER and what belongs to it")
+        for name, url in (("PROMOTION_OIDC_ISSUER", self.oidc_issuer), ("PROMOTION_CONSOLE_URL", self.console_url)):
+            if url is None or not reached_safely(url):
+                raise ValueError(f"{name} has to begin with https://, or to lead to this machine itself")
+        if "openid" not in self.oidc_scope.split():
+            raise ValueError("PROMOTION_OIDC_SCOPE has to include openid")
         return self
 
     @model_validator(mode="after")
@@ -168,11 +191,6 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     except ValidationError as error:
         lines = [f"{_variable(detail['loc'])}: {detail['msg']}" for detail in error.errors(include_url=False)]
         raise ConfigurationError("\n".join(lines)) from None
-
-
-def _reached_safely(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in {"127.0.0.1", "::1", "localhost"})
 
 
 def vault_of(settings: Settings) -> Vault:

@@ -23,6 +23,8 @@ from schemas.vocabulary import Role
 from services.platform.grants import Grants
 from services.platform.identity import Principal
 
+# What stands for a key where no key does.
+OF_ISSUER = "oidc"
 MAX_TOKEN_CHARACTERS = 8192
 MAX_KEY_ID_CHARACTERS = 200
 MAX_AUDIENCES = 20
@@ -131,8 +133,8 @@ def _public_key(document: Mapping[str, Any]) -> tuple[RSAPublicKey | EllipticCur
     raise ValueError("not a key that is taken here")
 
 
-def read_token(token: str, key: TrustedKey, rules: TokenRules, *, now: datetime) -> Principal:
-    """Give whom ``token``, signed by ``key``, stands for; raises WrongToken."""
+def read_claims(token: str, key: TrustedKey, rules: TokenRules, *, now: datetime) -> Mapping[str, Any]:
+    """Give what ``token``, signed by ``key``, says; raises WrongToken."""
     algorithm = read_header(token).algorithm
     if algorithm not in key.algorithms:
         raise WrongToken("its algorithm is not that of the key that it names")
@@ -142,7 +144,7 @@ def read_token(token: str, key: TrustedKey, rules: TokenRules, *, now: datetime)
     except PyJWTError:
         raise WrongToken("its signature is wrong") from None
     _check_validity(claims, rules, now)
-    return _principal(claims, rules)
+    return claims
 
 
 def _check_validity(claims: Mapping[str, Any], rules: TokenRules, now: datetime) -> None:
@@ -179,7 +181,8 @@ def _instant(claims: Mapping[str, Any], name: str) -> float | None:
     return float(seconds)
 
 
-def _principal(claims: Mapping[str, Any], rules: TokenRules) -> Principal:
+def principal_of(claims: Mapping[str, Any], rules: TokenRules) -> Principal:
+    """Give whom the claims of a token stand for; raises WrongToken."""
     if rules.subject_claim == "email" and claims.get("email_verified") is not True:
         raise WrongToken("its e-mail address is not verified")
     grants = Grants.known(_roles(_claim(claims, rules.roles_claim)))
@@ -189,7 +192,7 @@ def _principal(claims: Mapping[str, Any], rules: TokenRules) -> Principal:
         organization_id=_identifier(claims, rules.organization_claim),
         subject=_identifier(claims, rules.subject_claim),
         grants=own,
-        key_id="oidc",
+        key_id=OF_ISSUER,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -34,6 +34,11 @@ class NotSignedIn(Exception):
 def session_cookie(request: Request) -> str:
     """Name the cookie; over TLS the browser itself keeps it from every other host and path."""
     return "__Host-session" if request.url.scheme == "https" else "session"
+
+
+def sign_in_cookie(request: Request) -> str:
+    """Name the cookie of who is at the identity provider."""
+    return "__Host-sign-in" if request.url.scheme == "https" else "sign-in"
 
 
 def sessions_of(request: Request) -> Sessions:
@@ -180,9 +185,9 @@ def _trouble(status: int, said: str) -> HTMLResponse:
     return HTMLResponse(render("trouble.html", heading=heading, said=said, status=status), status)
 
 
-def keep_signed_in(response: Response, request: Request, token: str) -> None:
+def keep_signed_in(response: Response, request: Request, token: str, *, lifetime: timedelta = LIFETIME) -> None:
     """Give the browser the session's token."""
     response.set_cookie(
-        session_cookie(request), token, max_age=int(LIFETIME.total_seconds()), httponly=True, samesite="strict",
+        session_cookie(request), token, max_age=int(lifetime.total_seconds()), httponly=True, samesite="strict",
         secure=request.url.scheme == "https", path="/",
     )  # fmt: skip

@@ -112,7 +112,10 @@ PAGES = {
     ("POST", "/sign-in"),
 }  # fmt: skip
 # Open to everybody: how one gets in, and files that hold nothing of anybody.
-DOORSTEP = {("GET", "/sign-in"), ("GET", "/console/{name}"), ("GET", "/docs/{operation_id}")}
+DOORSTEP = {
+    ("GET", "/sign-in"), ("GET", "/sign-in/issuer"), ("GET", "/sign-in/callback"), ("GET", "/console/{name}"),
+    ("GET", "/docs/{operation_id}"),
+}  # fmt: skip
 _IDENTIFIER = "00000000-0000-4000-8000-000000000001"
 
 

@@ -24,6 +24,8 @@ _OUTWARD, _GRANTS = "services/platform/outward.py", "services/platform/grants.py
 _IDENTITY, _GATE = "services/platform/identity.py", "services/platform/messaging/gate.py"
 _OUTSIDERS, _SIGNATURES = "services/platform/outsiders.py", "services/platform/messaging/signatures.py"
 _DOOR = "services/platform/http/authentication.py"
+_SIGN_IN, SIGN_IN = "services/platform/sign_in.py", "tests/integration/console/test_issuer_sign_in.py"
+TELLING = "tests/integration/notifications/test_telling.py"
 
 GUARDS = (
     Guard("token: size", _TOKENS, "len(token) > MAX_TOKEN_CHARACTERS", "False", TOKENS),
@@ -102,6 +104,30 @@ GUARDS = (
           "tests/unit/platform/test_outward_calls.py"),
     Guard("outward: the address connected to", "services/platform/outward_calls.py", "self._check(str(where[0]))", "pass",
           "tests/unit/platform/test_outward_calls.py"),
+    Guard("outward: no proxy", "services/platform/outward_calls.py", "trust_env=False", "trust_env=True", TELLING),
+    Guard("outward: endless answers", "services/platform/outward_calls.py", "if len(body) > most_bytes:", "if False:",
+          TELLING),
+    Guard("webhook: no redirect", "services/notifications/sender.py", "allow_redirects=False", "allow_redirects=True",
+          TELLING),
+    Guard("webhook: its own secret", "services/notifications/sealing.py", "{self.organization_id}\\n{self.webhook_id}",
+          "", TELLING),
+    Guard("webhook: the old secret ends", "services/notifications/sealing.py", "now < hook.previous_secret_until", "True",
+          TELLING),
+    Guard("webhook: its organization's changes", "services/notifications/handlers.py",
+          "listening.get(change.organization_id, ())", "[hook for found in (await hooks.listening(connection, "
+          "{'acme', 'globex'})).values() for hook in found]", TELLING),
+    Guard("webhook: who may say what changed", "services/notifications/consumer.py",
+          'if event.source != event_source("promotion", event.data.organization_id)', "if False",
+          "tests/integration/notifications/test_service.py"),
+    Guard("sign-in: state", _SIGN_IN, 'if not hmac.compare_digest(answer.get("state", "").encode(), attempt.state'
+          ".encode()):", "if False:", SIGN_IN),
+    Guard("sign-in: issuer of the answer", _SIGN_IN, 'if answer.get("iss", self._issuer) != self._issuer:', "if False:",
+          SIGN_IN),
+    Guard("sign-in: nonce", _SIGN_IN, "if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), attempt"
+          ".nonce.encode()):", "if False:", SIGN_IN),
+    Guard("sign-in: for us", _SIGN_IN, 'if claims.get("azp", None if several else self._client.id) != self._client.id:',
+          "if False:", SIGN_IN),
+    Guard("sign-in: the issuer's own configuration", _SIGN_IN, 'found.get("issuer") != issuer', "False", SIGN_IN),
     Guard("vault: bound to its place", "services/platform/vault.py", "self.organization_id, self.gateway_id, origin("
           "self.url)", '"", "", ""', "tests/unit/platform/test_vault.py"),
     Guard("signed: a signature at all", _GATE, "        if signature is None:\n            raise Unreadable(UNAUTHEN"

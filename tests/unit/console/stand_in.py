@@ -46,6 +46,7 @@ class StandIn:
         self.asked: list[tuple[str, str, Any]] = []
         self.app = FastAPI(docs_url=None, openapi_url=None)
         self.app.state.key_ring = _Keys()
+        self.app.state.sign_in = None
         self.app.dependency_overrides[signed_in] = lambda: principal
         self.app.add_api_route("/api/v1/{path:path}", self._answer, methods=["GET", "POST", "PUT", "DELETE"])
         self.app.include_router(console_router())
