@@ -1,7 +1,7 @@
 """Records on every topic that is consumed: valid ones spoilt in key, headers and value."""
 
 import asyncio
-import time
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -32,14 +32,13 @@ DATA: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-async def fuzz(bootstrap: str, *, seconds: float, seed: int, per_second: int = 150) -> int:
-    """Publish records for ``seconds``; give how many."""
+async def fuzz(bootstrap: str, *, enough: Callable[[], bool], seed: int, per_second: int = 150) -> int:
+    """Publish records until it is ``enough``; give how many."""
     nasty, sent = Nasty(seed), 0
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", max_request_size=2_000_000)
     await producer.start()
     try:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        while not enough():
             batch = [await producer.send(**_record(nasty)) for _ in range(per_second // 10)]
             await asyncio.gather(*batch)
             sent += len(batch)

@@ -3,8 +3,8 @@
 import asyncio
 import itertools
 import re
-import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -20,22 +20,27 @@ CONTENT_TYPES = (
     "application/cloudevents-batch+json", "a/b" * 50,
 )  # fmt: skip
 RULE = {"name": "r", "source_environment": "development", "target_environment": "staging", "required_approvers": 1,
-        "conditions": {"all": [{"field": "tests.pass_rate", "op": ">=", "value": 95}]}}  # fmt: skip
+        "conditions": {"all": [{"field": "tests.pass_rate", "op": "gte", "value": 95}]}}  # fmt: skip
 EVENT = {
     "specversion": "1.0", "id": "e", "source": "/fuzz", "type": "studio.metrics.observed.v1",
     "time": "2026-01-01T00:00:00Z",
     "data": {"organization_id": "acme", "deployment_id": "dep-1", "metrics": {"error_rate": 0.1}},
 }  # fmt: skip
-BODIES: tuple[dict[str, Any], ...] = (
-    {"agent_id": "agent", "source_deployment_id": "dep-1", "target_environment": "staging"},
-    {"reason": "because", "override_conditions": True},
-    RULE,
-    {"rule": RULE, "deployment_id": "dep-1"},
-    {"gateway_id": "gw-fuzz", "environment": "staging", "url": "http://127.0.0.1:18080", "credential": "c"},
-    {"names": ["development", "staging", "production"]},
-    {"publishers": {"tests.*": ["ci"]}},
-    EVENT,
-)  # fmt: skip
+# What is sent to which path, by the path's end; half of the time it goes elsewhere.
+BODIES: dict[str, dict[str, Any]] = {
+    "/promotions": {"agent_id": "agent", "source_deployment_id": "dep-1", "target_environment": "staging"},
+    "/approve": {"reason": "because", "override_conditions": True},
+    "/reject": {"reason": "because"},
+    "/rules": RULE,
+    "/{rule_id}": RULE,
+    "/check": {"rule": RULE, "deployment_id": "dep-1"},
+    "/gateways": {
+        "gateway_id": "gw-fuzz", "environment": "staging", "url": "http://127.0.0.1:18080", "credential": "c"},
+    "/environments": {"names": ["development", "staging", "production"]},
+    "/fact-publishers": {"publishers": {"tests.*": ["ci"]}},
+    "/webhooks": {"name": "hook", "url": "http://127.0.0.1:18081/", "statuses": ["completed"]},
+    "/events": EVENT,
+}  # fmt: skip
 HEADERS = (
     "Idempotency-Key", "On-Behalf-Of", "Prefer", "If-Match", "Last-Event-ID", "traceparent", "Range", "Accept",
     "Cookie",
@@ -52,6 +57,8 @@ class Findings:
 
     statuses: Counter[int] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    # What was answered 503 before it was answered otherwise.
+    busy: list[str] = field(default_factory=list)
 
     def note(self, request: str, status: int, body: bytes) -> None:
         self.statuses[status] += 1
@@ -59,22 +66,21 @@ class Findings:
             self.wrong.append(f"{status} for {request[:400]}: {body[:300]!r}")
 
 
-async def fuzz(url: str, keys: list[str], *, seconds: float, seed: int, workers: int = 12) -> Findings:
-    """Send requests for ``seconds``."""
-    findings = Findings()
+async def fuzz(
+    url: str, keys: list[str], findings: Findings, *, enough: Callable[[], bool], seed: int, workers: int = 12
+) -> None:
+    """Send requests until it is ``enough``, and note in ``findings`` what comes of them."""
     async with aiohttp.ClientSession() as session:
         async with session.get(f"{url}/openapi.json") as answer:
             document = (await answer.json())["paths"]
         places = [(method.upper(), path) for path, methods in document.items() for method in methods]
         known = await _known(session, url, keys[0])
-        end = time.monotonic() + seconds
         await asyncio.gather(
             *(
-                _worker(session, url, keys, places, known, findings, end, seed * 1000 + number)
+                _worker(session, url, keys, places, known, findings, enough, seed * 1000 + number)
                 for number in range(workers)
             )
         )
-    return findings
 
 
 async def _known(session: aiohttp.ClientSession, url: str, key: str) -> list[str]:
@@ -96,12 +102,12 @@ async def _worker(
     places: list[Place],
     known: list[str],
     findings: Findings,
-    end: float,
+    enough: Callable[[], bool],
     seed: int,
 ) -> None:
     nasty = Nasty(seed)
     for number in itertools.count():
-        if time.monotonic() > end:
+        if enough():
             return
         request = _request(nasty, keys, places, known)
         if number % 50 == 49:
@@ -114,6 +120,7 @@ async def _worker(
                 if status != 503 or patience is None:
                     break
                 findings.statuses[status] += 1
+                findings.busy.append(f"{request.method} {request.target[:100]}: {body[:300]!r}")
                 await asyncio.sleep(patience)
             findings.note(repr(request), status, body)
         except TimeoutError:
@@ -159,7 +166,7 @@ def _request(nasty: Nasty, keys: list[str], places: list[Place], known: list[str
     body = None
     if method not in {"GET", "HEAD"}:
         headers["Content-Type"] = CONTENT_TYPES[0] if draw.random() < 0.85 else draw.choice(CONTENT_TYPES)
-        body = _body(nasty)
+        body = _body(nasty, template)
     return Request(method, path, headers, body)
 
 
@@ -167,9 +174,10 @@ def _segment(nasty: Nasty, known: list[str]) -> str:
     return nasty.random.choice(known) if known and nasty.random.random() < 0.6 else _quote(nasty.text()) or "x"
 
 
-def _body(nasty: Nasty) -> bytes:
+def _body(nasty: Nasty, path: str) -> bytes:
     kind = nasty.random.random()
-    template = nasty.random.choice(BODIES)
+    fitting = [body for end, body in BODIES.items() if path.endswith(end)]
+    template = nasty.random.choice(fitting if fitting and nasty.random.random() < 0.5 else [*BODIES.values()])
     if kind < 0.25:
         return dump(template).encode()
     if kind < 0.8:
