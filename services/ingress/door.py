@@ -156,10 +156,8 @@ def _refusal(scope: Scope) -> Problem | None:
 
 
 def _wait_seconds(scope: Scope) -> float:
-    if scope["path"] in _ASKS_ISSUER:
-        return ISSUER_SECONDS
     if scope["method"] != "POST":
-        return 0.0
+        return ISSUER_SECONDS if scope["path"] in _ASKS_ISSUER else 0.0
     return float(wait_seconds(_header(scope, b"prefer").decode("latin-1")))
 
 

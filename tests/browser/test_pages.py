@@ -63,7 +63,7 @@ def test_a_page_is_accessible_and_keeps_its_own_policy(
 
     _picture(page, f"{name}-{scheme}")
     assert trouble == []
-    assert _findings(page, axe) == []
+    assert findings(page, axe) == []
 
 
 def test_the_dialog_for_emergencies_is_accessible_and_looks_like_one(
@@ -75,7 +75,7 @@ def test_the_dialog_for_emergencies_is_accessible_and_looks_like_one(
     page.get_by_role("button", name="Break the glass…").click()
 
     _picture(page, f"break-glass-{scheme}")
-    assert _findings(page, axe) == []
+    assert findings(page, axe) == []
 
 
 def test_the_page_with_a_secret_is_accessible(scheme: str, sign_in: SignIn, axe: str) -> None:
@@ -87,7 +87,7 @@ def test_the_page_with_a_secret_is_accessible(scheme: str, sign_in: SignIn, axe:
     page.get_by_role("button", name="Register").click()
 
     assert page.get_by_role("heading", level=1).text_content() == "Copy the secret now"
-    assert _findings(page, axe) == []
+    assert findings(page, axe) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -105,7 +105,7 @@ def test_signing_in_is_accessible(scheme: str, browser: Any, office: Office, axe
     assert page.get_by_role("alert").text_content() == (
         "This key is unknown, expired or revoked. Check that all of it was pasted."
     )
-    assert _findings(page, axe) == []
+    assert findings(page, axe) == []
     context.close()
 
 
@@ -143,7 +143,7 @@ def _trouble(page: Page) -> list[str]:
     return found
 
 
-def _findings(page: Page, axe: str) -> list[str]:
+def findings(page: Page, axe: str) -> list[str]:
     # Evaluated by the debugger, which the page's policy does not bind; the page itself may run its own script alone.
     page.evaluate(axe)
     result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
