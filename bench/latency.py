@@ -18,6 +18,7 @@ from bench.load import names, request
 from bench.local_stack import LocalStack, local_stack
 from bench.machine import Neighbours
 from bench.rounds import until_completed
+from bench.stages import stages
 from bench.telling import Result, parser, run, table, tell
 
 WARM_UP_SECONDS = 3
@@ -39,6 +40,11 @@ def main(arguments: list[str]) -> None:
         [
             table(
                 title, ("ms since it was sent", "p50", "p95", "p99", "max"), [[n, *t.values()] for n, t in told.items()]
+            ),
+            table(
+                "where the time goes",
+                ("stage", "p50 ms", "p95 ms"),
+                [tuple(each.values()) for each in result["stages"]],
             ),
             table("checked at the end", ("what", "found"), list(result["checked"].items())),
         ],
@@ -66,6 +72,7 @@ async def _measure(stack: LocalStack, options: argparse.Namespace) -> Result:
         foreign_percent, after = neighbours.percent(), stack.cpu_seconds()
         identifiers = [each.identifier for each in asked if each.identifier is not None]
         checked = await check(client, identifiers)
+        course = await stages(client, identifiers)
     return {
         "rate": options.rate,
         "seconds": options.seconds,
@@ -80,6 +87,7 @@ async def _measure(stack: LocalStack, options: argparse.Namespace) -> Result:
         "put_off": sum(each.put_off for each in asked),
         "cpu_percent": {name: round((after[name] - before[name]) / options.seconds * 100, 1) for name in before},
         "foreign_percent": foreign_percent,
+        "stages": course,
         "checked": checked,
     }
 
