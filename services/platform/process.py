@@ -39,8 +39,8 @@ def run_process(build: Callable[[Settings], Runnable]) -> None:
         configure_logging(level=settings.log_level, style=settings.log_format)
         with tracing_from_environment(instance=settings.instance):
             service = build(settings)
-        _spare_the_collector()
-        uvloop.run(_serve(service, settings))
+            _spare_the_collector()
+            uvloop.run(_serve(service, settings))
     except (ConfigurationError, SchemaOutdated, AlreadyRunning, CannotListen) as error:
         print(error, file=sys.stderr)  # noqa: T201 - the answer to whoever started the process
         raise SystemExit(2) from None
