@@ -170,7 +170,12 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug(
         "two executions in one slot", "promotion/store.py",
-        "    f\"WHERE NOT EXISTS (SELECT FROM promotion.promotion AS p WHERE {_IN_SLOT} AND {RUNNING})\"\n", "    \"WHERE true\"\n",
+        "    f\"LEFT JOIN {_one_in_slot(RUNNING)} AS running ON true WHERE running.id IS NULL\"\n", "",
+        "tests/integration/promotion/test_slots.py",
+    ),
+    bug(
+        "what begins at once does not look who is under way", "promotion/store.py",
+        "AS running ON true WHERE held.id IS NULL AND running.id IS NULL", "AS running ON true",
         "tests/integration/promotion/test_slots.py",
     ),
     bug(
@@ -185,8 +190,8 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug(
         "an expired promotion may still begin", "promotion/domain/progress.py",
-        '    """Start a queued promotion whose slot is free, unless it expired or its evidence went bad meanwhile."""\n    if cause.at >= promotion.expires_at:',
-        '    """Start a queued promotion whose slot is free, unless it expired or its evidence went bad meanwhile."""\n    if cause.at is None:',
+        '    """Start a queued promotion whose slot is free, unless it expired or its evidence went bad meanwhile."""\n    cause = lifecycle.in_order(promotion, cause)\n    if cause.at >= promotion.expires_at:',
+        '    """Start a queued promotion whose slot is free, unless it expired or its evidence went bad meanwhile."""\n    cause = lifecycle.in_order(promotion, cause)\n    if cause.at is None:',
         MODEL,
         "tests/unit/promotion",
     ),
