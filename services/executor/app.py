@@ -51,6 +51,7 @@ def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
         jitter=random.random,
         announce_after=announce_after,
         gateway_timeout=timedelta(seconds=settings.gateway_timeout_seconds),
+        kept=timedelta(days=settings.executions_kept_days),
         settled=lambda: service.wake_relay(),
     )
 
@@ -68,6 +69,7 @@ def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
             Loop("announcements", upkeep.announce, after_batches=False),
             Loop("orphans", upkeep.fence_orphans, after_batches=False),
             Loop("gauges", observe, after_batches=False),
+            Loop("retention", upkeep.forget, after_batches=False),
         ),
         database=database,
         outbox=outbox,

@@ -14,7 +14,7 @@ from services.executor.domain.course import give_up
 from services.executor.domain.retry import delay_seconds
 from services.executor.gateways import GatewayClient
 from services.executor.settlements import Result
-from services.executor.store import orphans, upkeep
+from services.executor.store import orphans, retention, upkeep
 from services.executor.store.gateways import Gateway, find_gateways
 from services.executor.store.orphans import Attempt, Orphan
 from services.platform.clock import Clock
@@ -24,6 +24,9 @@ from services.platform.messaging.outbox import Outbox
 GIVE_UP_SECONDS = 1.0
 ANNOUNCE_SECONDS = 2.0
 ORPHANS_SECONDS = 1.0
+RETENTION_SECONDS = 3600.0
+RETENTION_BATCH = 1000
+RETENTION_PAUSE_SECONDS = 0.5
 LEASE = timedelta(seconds=5)
 
 _log = structlog.get_logger()
@@ -40,6 +43,7 @@ class Upkeep:
     jitter: Callable[[], float]
     announce_after: timedelta
     gateway_timeout: timedelta
+    kept: timedelta
     # Called after each transaction that reported something.
     settled: Callable[[], None]
 
@@ -71,6 +75,12 @@ class Upkeep:
             _log.info("outcomes reported again", count=len(finished))
             self.settled()
         return 0.0 if len(finished) == upkeep.BATCH else ANNOUNCE_SECONDS
+
+    async def forget(self) -> float:
+        """Let go of some executions that ended long ago and that nothing needs."""
+        async with self.database.begin() as connection:
+            gone = await retention.forget(connection, before=self.clock() - self.kept, limit=RETENTION_BATCH)
+        return RETENTION_PAUSE_SECONDS if gone == RETENTION_BATCH else RETENTION_SECONDS
 
     async def fence_orphans(self) -> float:
         """Ask the gateways of due orphans to fence them."""

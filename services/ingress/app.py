@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from services.ingress import dead_letters, events, pages, reports, stream
 from services.ingress.door import ANSWER_SECONDS, Door
 from services.ingress.feeds import Feeds
+from services.ingress.letter_retention import let_go_of_letters
 from services.ingress.methods import allowed_methods
 from services.ingress.openapi import openapi_document
 from services.ingress.pressure import Gauge, LookAround, Room
@@ -94,6 +95,7 @@ def build_app(settings: Settings, clock: Clock = utc_now, *, answer_seconds: flo
             follow(settings, relay.run),
             feeds.run(),
             reporter.run(),
+            let_go_of_letters(identities, clock, kept=timedelta(days=settings.dead_letters_kept_days)),
             *(side.wake.run() for side in sides.values()),
         ]
         tasks = [asyncio.create_task(work) for work in running]

@@ -97,6 +97,11 @@ class Settings(BaseSettings):
     # How long an execution is tried before it is fenced and given up.
     execution_deadline_seconds: float = Field(900.0, gt=0, validation_alias="PROMOTION_EXECUTION_DEADLINE_SECONDS")
     gateway_timeout_seconds: float = Field(10.0, gt=0, validation_alias="PROMOTION_GATEWAY_TIMEOUT_SECONDS")
+    # How long what nobody needs any more is kept: executions after their end, facts and evaluations after their
+    # deployment was replaced and their promotions ended, dead letters after somebody dealt with them.
+    executions_kept_days: float = Field(90.0, ge=1, validation_alias="PROMOTION_EXECUTIONS_KEPT_DAYS")
+    evidence_kept_days: float = Field(180.0, ge=1, validation_alias="PROMOTION_EVIDENCE_KEPT_DAYS")
+    dead_letters_kept_days: float = Field(90.0, ge=1, validation_alias="PROMOTION_DEAD_LETTERS_KEPT_DAYS")
     # How long a webhook may take to answer, and how long a delivery to it is tried.
     webhook_timeout_seconds: float = Field(15.0, gt=0, le=60, validation_alias="PROMOTION_WEBHOOK_TIMEOUT_SECONDS")
     webhook_deadline_seconds: float = Field(86400.0, gt=0, validation_alias="PROMOTION_WEBHOOK_DEADLINE_SECONDS")

@@ -1,5 +1,7 @@
 """The rules service, put together."""
 
+from datetime import timedelta
+
 from services.platform.clock import Clock, utc_now
 from services.platform.database import Database
 from services.platform.messaging.outbox import Outbox
@@ -9,6 +11,7 @@ from services.platform.settings import Settings
 from services.rules.consumer import subscriptions
 from services.rules.handlers.confirm import Confirmation
 from services.rules.handlers.early import EarlyEvents
+from services.rules.handlers.evidence_retention import EvidenceRetention
 from services.rules.handlers.intake import Intake
 from services.rules.handlers.recheck import Lookout
 from services.rules.handlers.requests import RequestDesk
@@ -42,6 +45,7 @@ def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
     )
     early = EarlyEvents(database=database, intake=intake, clock=clock)
     retention = Retention(database=database, clock=clock)
+    evidence = EvidenceRetention(database=database, clock=clock, kept=timedelta(days=settings.evidence_kept_days))
     confirmation = Confirmation(database=database, outbox=outbox, clock=clock)
     service = Service(
         SCHEMA,
@@ -52,6 +56,7 @@ def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
             Loop("rules confirmation", confirmation.step, after_batches=False),
             Loop("rules early events", early.step, after_batches=False),
             Loop("rules retention", retention.step, after_batches=False),
+            Loop("rules evidence retention", evidence.step, after_batches=False),
         ],
         database=database,
         outbox=outbox,

@@ -64,6 +64,12 @@ _DISCARD = text(
     f"WHERE id = :id AND {_SEEN} AND {_OPEN}"
 )
 
+_FORGET = text(
+    "DELETE FROM platform.dead_letter WHERE id = ANY(ARRAY(SELECT id FROM platform.dead_letter "
+    "WHERE (replayed_at IS NOT NULL OR discarded_at IS NOT NULL) AND coalesce(replayed_at, discarded_at) < :before "
+    "ORDER BY coalesce(replayed_at, discarded_at) LIMIT :limit FOR UPDATE SKIP LOCKED))"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -146,3 +152,9 @@ async def discard(
     parameters = {"id": identifier, "actor": actor, "why": why, "now": now}
     result = await connection.execute(_DISCARD, {**view.parameters(), **parameters})
     return bool(result.rowcount)
+
+
+async def forget(connection: AsyncConnection, *, before: datetime, limit: int) -> int:
+    """Delete letters that were sent again or discarded ``before``; tell how many."""
+    result = await connection.execute(_FORGET, {"before": before, "limit": limit})
+    return result.rowcount

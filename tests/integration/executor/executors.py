@@ -154,7 +154,7 @@ class Executor:
             "jitter": lambda: 1.0, "announce_after": timedelta(seconds=5), "settled": lambda: None,
         }  # fmt: skip
         self.worker = Worker(**shared)
-        self.upkeep = Upkeep(**shared, gateway_timeout=timedelta(seconds=timeout_seconds))
+        self.upkeep = Upkeep(**shared, gateway_timeout=timedelta(seconds=timeout_seconds), kept=timedelta(days=90))
 
     async def receive(self, *events: Event) -> None:
         async with self.database.begin() as connection:
