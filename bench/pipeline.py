@@ -83,6 +83,7 @@ def _result(
         "ratio_to_floor": {name: round(value, 3) for name, value in ratios.items()},
         "latency_ms": _medians([each.latency_ms for each in rounds], digits=1),
         "cpu_ms_each": _medians([each.cpu_ms_each for each in rounds], digits=3),
+        "written_each": _medians([each.written_each for each in rounds], digits=3),
         "peak_memory_mb": {name: round(value, 1) for name, value in stack.peak_memory_mb().items()},
         "postgres_memory_mb": round(stack.memory_mb()["postgres"], 1),
         "foreign_percent": [each.foreign_percent for each in rounds],
@@ -103,7 +104,11 @@ def _tables(result: Result) -> list[Table]:
     memory = result["peak_memory_mb"] | {"postgres": result["postgres_memory_mb"]}
     return [
         table(title, ("median", "promotions/s", "lowest", "highest", "pipeline ÷ floor"), speed),
-        table("from request to completed", tuple(result["latency_ms"]), [list(result["latency_ms"].values())]),
+        table(
+            "from request to completed, ms, and what PostgreSQL wrote for each",
+            (*result["latency_ms"], "KB of its log", "commits"),
+            [[*result["latency_ms"].values(), *result["written_each"].values()]],
+        ),
         table(
             f"by process; others took {result['foreign_percent']} % of the machine",
             ("process", "CPU ms per promotion", "most memory, MB"),

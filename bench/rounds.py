@@ -20,23 +20,33 @@ _STATISTICS = """SELECT count(*) AS completed, extract(epoch FROM max(completed_
     FROM promotion.promotion WHERE organization_id = $1 AND id = ANY($2) AND status = 'completed'"""
 
 
+_WRITTEN = """SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::float8 AS wal_bytes,
+    (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database())::float8 AS commits"""
+
+
 @dataclass(frozen=True)
 class Round:
-    """What one round measured; `cpu_ms_each` is by process, `foreign_percent` what others took of the machine."""
+    """What one round measured; `cpu_ms_each` is by process, `foreign_percent` what others took of the machine.
+
+    `written_each` is what PostgreSQL wrote for each promotion: kilobytes of its log, commits.
+    """
 
     identifiers: list[UUID]
     per_second: float
     latency_ms: dict[str, float]
     cpu_ms_each: dict[str, float]
+    written_each: dict[str, float]
     foreign_percent: float
 
 
 async def pipeline_round(client: Client, names: Sequence[str], *, label: str, in_flight: int) -> Round:
     """Ask for the promotion of each of `names`, at most `in_flight` at once, and wait until all are completed."""
     stack = client.stack
+    written_before = (await client.database.fetch(_WRITTEN))[0]
     before, neighbours = stack.cpu_seconds(), Neighbours(stack)
     identifiers = await _closed_loop(client, names, label=label, in_flight=in_flight)
     foreign_percent, after = neighbours.percent(), stack.cpu_seconds()
+    written = (await client.database.fetch(_WRITTEN))[0]
     (row,) = await client.database.fetch(_STATISTICS, ORGANIZATION, identifiers)
     if row["completed"] != len(names):
         raise SystemExit(f"{len(names) - row['completed']} of {len(names)} promotions ended without being completed")
@@ -45,6 +55,10 @@ async def pipeline_round(client: Client, names: Sequence[str], *, label: str, in
         per_second=len(names) / float(row["seconds"]),
         latency_ms={f"p{rank}": float(at) for rank, at in zip((50, 95, 99), row["latency_ms"], strict=True)},
         cpu_ms_each={name: (seconds - before.get(name, 0.0)) * 1000 / len(names) for name, seconds in after.items()},
+        written_each={
+            "log_kb": (written["wal_bytes"] - written_before["wal_bytes"]) / len(names) / 1000,
+            "commits": (written["commits"] - written_before["commits"]) / len(names),
+        },
         foreign_percent=foreign_percent,
     )
 
