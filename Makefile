@@ -48,7 +48,7 @@ chaos: install
 	$(PY) -m tests.chaos $(ARGS)
 
 races: install
-	RACES=10000 $(PY) -m pytest tests/races $(ARGS)
+	$(PY) -m tests.races $(ARGS)
 
 seeded-bugs: install
 	$(PY) -m tests.seeded_bugs $(ARGS)

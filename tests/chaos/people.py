@@ -72,7 +72,7 @@ class People:
             status, answer = await self._attempt(actor, method, path, body, headers or {})
             told = Told(plan, actor, command, status, answer, time.time())
             self.told.append(told)
-            if status is not None and status not in {429, 503} and status < 500:
+            if status is not None and status not in {408, 429, 503} and status < 500:
                 return told
             if time.monotonic() > deadline:
                 raise NoClearAnswer(f"{method} {path} by {actor}: at last {status} {answer}")

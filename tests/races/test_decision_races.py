@@ -1,6 +1,5 @@
 """Of commands that meet, one wins and everybody is told so; `make races` runs ten thousand."""
 
-import os
 from collections.abc import AsyncIterator
 from random import Random
 
@@ -11,7 +10,7 @@ from tests.races.races import race
 from tests.simulation.runs import quiet
 
 BATCH = 50
-RACES = int(os.environ.get("RACES", "200"))
+RACES = 200
 
 
 @pytest.fixture
