@@ -247,13 +247,17 @@ class Consumers:
     async def stop(self) -> None:
         """Let the running batches finish and commit, then disconnect; without a broker nothing can be committed."""
         broker, self._broker = self._broker, None
-        self._subscribers = {}
+        subscribers, self._subscribers = self._subscribers, {}
         if broker is None:
             return
         if not await broker.ping(timeout=ANSWER_SECONDS):
             # What runs is cut off, and delivered again.
             broker.config.broker_config.graceful_timeout = ANSWER_SECONDS
         await broker.stop()
+        for subscriber in subscribers.values():
+            if subscriber.consumer is not None:
+                # A fetch that was under way has ended its stop early, and its client would ask for the broker for ever.
+                await subscriber.consumer._client.close()
 
     async def lag(self) -> dict[str, int]:
         """Count the records of each topic that are known to wait and have not been fetched by this worker."""

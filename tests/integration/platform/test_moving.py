@@ -47,6 +47,25 @@ async def test_a_batch_that_cannot_be_committed_for_want_of_a_broker_does_not_ho
     await asyncio.wait_for(consumers.stop(), STOPPED_SECONDS)
 
 
+async def test_nothing_of_consumers_that_were_stopped_without_a_broker_goes_on(
+    probe: Probe, own_broker: EmbeddedBroker
+) -> None:
+    async def apply(_connection: AsyncConnection, events: Sequence[Event], _now: datetime) -> None:
+        probe.seen.extend(event.id for event in events)
+
+    await probe.publish(run_event("run-1"))
+    await probe.publisher.close()
+    before = asyncio.all_tasks()
+    consumers = probe.consumers(apply)
+    await consumers.start()
+    await until(lambda: probe.seen == ["run-1"])
+    own_broker.stop()
+
+    await consumers.stop()
+
+    await until(lambda: asyncio.all_tasks() <= before, seconds=5)
+
+
 async def test_consumers_and_relay_follow_a_broker_that_comes_back_elsewhere(
     probe_of_a_file: Probe, own_broker: EmbeddedBroker, tmp_path: Path
 ) -> None:
