@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "platform_0010"
-down_revision = "platform_0009"
+revision = "platform_0009"
+down_revision = "platform_0008"
 
 
 def upgrade() -> None:
