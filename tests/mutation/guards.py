@@ -26,6 +26,7 @@ _OUTSIDERS, _SIGNATURES = "services/platform/outsiders.py", "services/platform/m
 _DOOR = "services/platform/http/authentication.py"
 _SIGN_IN, SIGN_IN = "services/platform/sign_in.py", "tests/integration/console/test_issuer_sign_in.py"
 TELLING = "tests/integration/notifications/test_telling.py"
+LEADING = "tests/integration/notifications/test_where_it_leads.py"
 
 GUARDS = (
     Guard("token: size", _TOKENS, "len(token) > MAX_TOKEN_CHARACTERS", "False", TOKENS),
@@ -104,13 +105,13 @@ GUARDS = (
           "tests/unit/platform/test_outward_calls.py"),
     Guard("outward: the address connected to", "services/platform/outward_calls.py", "self._check(str(where[0]))", "pass",
           "tests/unit/platform/test_outward_calls.py"),
-    Guard("outward: no proxy", "services/platform/outward_calls.py", "trust_env=False", "trust_env=True", TELLING),
+    Guard("outward: no proxy", "services/platform/outward_calls.py", "trust_env=False", "trust_env=True", LEADING),
     Guard("outward: endless answers", "services/platform/outward_calls.py", "if len(body) > most_bytes:", "if False:",
-          TELLING),
+          LEADING),
     Guard("webhook: no redirect", "services/notifications/sender.py", "allow_redirects=False", "allow_redirects=True",
-          TELLING),
+          LEADING),
     Guard("webhook: its own secret", "services/notifications/sealing.py", "{self.organization_id}\\n{self.webhook_id}",
-          "", TELLING),
+          "", LEADING),
     Guard("webhook: the old secret ends", "services/notifications/sealing.py", "now < hook.previous_secret_until", "True",
           TELLING),
     Guard("webhook: its organization's changes", "services/notifications/handlers.py",

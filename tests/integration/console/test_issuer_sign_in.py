@@ -90,7 +90,8 @@ def settings_of(database: str, port: int, provider: Provider, **more: str) -> Se
 
 @pytest.fixture
 async def browser(database: str, port: int, provider: Provider) -> AsyncIterator[Browser]:
-    ingress = build_service(settings_of(database, port, provider))
+    # It takes its time, so that a busy machine is no outage.
+    ingress = build_service(settings_of(database, port, provider), answer_seconds=10)
     stopping = asyncio.Event()
     running = asyncio.create_task(ingress.run(stopping))
     async with asyncio.timeout(30):

@@ -1,23 +1,13 @@
 """Webhooks are told of what they asked for, signed, once, and again until they take it."""
 
-import asyncio
 import json
-from collections.abc import Coroutine
 from datetime import timedelta
-
-import pytest
-from aiohttp import web
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.vocabulary import StatusReason
 from schemas.webhooks import WebhookStatus
 from services.notifications import commands, handlers
-from services.notifications.domain.course import Delivery
-from services.notifications.domain.lanes import share_out
 from services.notifications.domain.message import change_id
 from services.notifications.sealing import SecretPlace, new_secret
-from services.notifications.store import leases
-from tests.integration.notifications.conftest import NewDesk
 from tests.integration.notifications.desk import DEADLINE, ORGANIZATION, VAULT, Clock, Desk
 from tests.integration.notifications.receivers import Receiver, hang
 from tests.unit.notifications.samples import change
@@ -201,140 +191,6 @@ async def test_at_the_deadline_it_is_tried_for_the_last_time(desk: Desk, receive
     assert delivery.last_error == "the answer is 500"
 
 
-async def test_a_redirect_is_not_followed(desk: Desk, receiver: Receiver, other: Receiver) -> None:
-    async def elsewhere(_request: web.Request) -> web.StreamResponse:
-        raise web.HTTPTemporaryRedirect(other.url)
-
-    await desk.register(receiver.url)
-    receiver.respond = elsewhere
-    await desk.happen()
-
-    await desk.work()
-
-    (delivery,) = await desk.deliveries()
-    assert (delivery.last_status, other.calls) == (307, [])
-    assert "redirects are not followed" in delivery.last_error
-
-
-@pytest.mark.parametrize("url", ["{address}", "http://localhost:{port}/hook"])
-async def test_nothing_reaches_an_address_that_is_not_allowed(new_desk: NewDesk, receiver: Receiver, url: str) -> None:
-    desk = new_desk(allowed=())
-    port = receiver.url.rsplit(":", 1)[1].partition("/")[0]
-    await desk.register(url.format(address=receiver.url, port=port))
-    await desk.happen()
-
-    await desk.work()
-
-    (delivery,) = await desk.deliveries()
-    assert receiver.calls == []
-    assert "not allowed" in delivery.last_error
-
-
-async def test_a_proxy_of_the_environment_is_not_used(
-    desk: Desk, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    await desk.register(receiver.url)
-    await desk.happen()
-
-    await desk.work()
-
-    assert len(receiver.calls) == 1
-
-
-async def test_of_an_answer_only_its_beginning_is_kept_without_secrets(desk: Desk, receiver: Receiver) -> None:
-    async def verbose(_request: web.Request) -> web.StreamResponse:
-        return web.Response(status=400, body=b"bad\x00 Bearer hunter2hunter2 " + "é".encode() * 30_000)
-
-    await desk.register(receiver.url)
-    receiver.respond = verbose
-    await desk.happen()
-
-    await desk.work()
-
-    (delivery,) = await desk.deliveries()
-    assert delivery.last_answer.startswith("bad\ufffd Bearer [redacted] ééé")
-    assert len(delivery.last_answer) == 500
-
-
-async def test_an_endless_answer_is_not_read_to_its_end(desk: Desk, receiver: Receiver) -> None:
-    async def endless(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        while True:
-            await response.write(b"x" * 65536)
-
-    await desk.register(receiver.url)
-    receiver.respond = endless
-    await desk.happen()
-
-    await desk.work()
-
-    (delivery,) = await desk.deliveries()
-    assert (delivery.status, delivery.last_status) == ("delivered", 200)
-    assert "more than" in delivery.last_answer
-
-
-async def test_a_secret_that_was_moved_to_another_webhook_signs_nothing(desk: Desk, receiver: Receiver) -> None:
-    first, _ = await desk.register(receiver.url)
-    second, _ = await desk.register(receiver.url)
-    await desk.rows(f"UPDATE notifications.webhook SET secret = '{first.secret}' WHERE id = '{second.id}' RETURNING id")
-    await desk.happen()
-
-    await desk.work()
-
-    assert len(receiver.calls) == 1
-    errors = {delivery.webhook_id: delivery.last_error for delivery in await desk.deliveries()}
-    assert "does not belong" in errors[second.id]
-
-
-async def test_two_processes_share_the_work(desk: Desk, new_desk: NewDesk, receiver: Receiver) -> None:
-    second = new_desk()
-    await desk.register(receiver.url)
-    await desk.happen(30)
-
-    while len(receiver.calls) < 30:
-        await desk.work()
-        await second.work()
-
-    assert len({call.id for call in receiver.calls}) == len(receiver.calls) == 30
-
-
-async def test_what_a_process_had_under_way_when_it_died_is_sent_by_another(
-    desk: Desk, new_desk: NewDesk, receiver: Receiver, clock: Clock
-) -> None:
-    await desk.register(receiver.url)
-    await desk.happen()
-    async with desk.database.begin() as connection:
-        claimed = await _claim_and_vanish(desk, connection)
-    heir = new_desk()
-
-    await heir.work()
-    before_its_lease_ended = len(receiver.calls)
-    clock.advance(seconds=60)
-    await heir.work()
-
-    assert (len(claimed), before_its_lease_ended, len(receiver.calls)) == (1, 0, 1)
-
-
-async def test_the_outcome_of_a_lost_lease_changes_nothing(
-    desk: Desk, new_desk: NewDesk, receiver: Receiver, clock: Clock
-) -> None:
-    hook, _ = await desk.register(receiver.url)
-    await desk.happen()
-    receiver.respond = hang
-    await desk.worker.round()
-    clock.advance(seconds=60)
-    receiver.respond = None
-    await new_desk().work()
-
-    await desk.work()
-
-    (delivery,) = await desk.deliveries()
-    assert (delivery.status, delivery.attempts) == ("delivered", 2)
-    assert (await desk.hook(hook.id)).health.failures == 0
-
-
 async def test_a_delivery_that_is_asked_for_again_goes_out_under_the_same_id(
     desk: Desk, receiver: Receiver, clock: Clock
 ) -> None:
@@ -351,30 +207,3 @@ async def test_a_delivery_that_is_asked_for_again_goes_out_under_the_same_id(
 
     assert again is not None
     assert [call.id for call in receiver.calls] == [change_id(told)] * 2
-
-
-async def test_a_stop_lets_what_is_under_way_be_written(desk: Desk, receiver: Receiver) -> None:
-    await desk.register(receiver.url)
-    await desk.happen()
-    await desk.worker.round()
-
-    drain = desk.worker.drain()
-    await _drive(desk, drain)
-
-    (delivery,) = await desk.deliveries()
-    assert delivery.status == "delivered"
-
-
-async def _claim_and_vanish(desk: Desk, connection: AsyncConnection) -> list[Delivery]:
-    found = await leases.hooks_with_work(connection, now=desk.clock())
-    return await leases.claim(
-        connection, share_out(found, {}, first=0), now=desk.clock(), lease_until=desk.clock() + timedelta(seconds=30)
-    )
-
-
-async def _drive(desk: Desk, drain: Coroutine[object, object, None]) -> None:
-    task = asyncio.create_task(drain)
-    while not task.done():
-        await desk.worker.round()
-        await asyncio.sleep(0.01)
-    await task

@@ -1,5 +1,6 @@
 """Canaries: what one organization holds never sings in another's answers, and secrets sing nowhere at all."""
 
+import base64
 import re
 from typing import Any
 from uuid import uuid4
@@ -12,6 +13,7 @@ from tests.integration.ingress.test_inventory_over_http import announce
 
 CANARY = "canary-of-acme"
 SECRET = "canary-secret-7d1f"
+WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"canary-secret-of-a-webhook").decode()
 EVERY = {"app.organizations": "*"}
 
 
@@ -42,6 +44,12 @@ async def nest(door: Door) -> Nest:
         door, {"deployment_id": f"{CANARY}-dep", "agent_id": f"{CANARY}-agent", "gateway_id": f"{CANARY}-dev",
                "environment": "development", "version": CANARY, "digest": CANARY},
     )  # fmt: skip
+    webhook = await door.call(
+        "POST", "/api/v1/webhooks",
+        {"name": f"{CANARY} webhook", "url": f"http://{CANARY}.example/hook", "secret": WEBHOOK_SECRET},
+    )  # fmt: skip
+    delivery = await door.call("POST", f"/api/v1/webhooks/{webhook.body['id']}/test")
+    assert (webhook.status, delivery.status) == (201, 202)
     rule = await door.call(
         "POST", "/api/v1/promotions/rules",
         {"name": f"{CANARY} rule", "source_environment": "development", "target_environment": "staging"},
@@ -64,7 +72,7 @@ async def nest(door: Door) -> Nest:
     )  # fmt: skip
     return Nest(
         gateway_id=f"{CANARY}-gw", deployment_id=f"{CANARY}-dep", agent_id=f"{CANARY}-agent", rule_id=rule.body["id"],
-        promotion_id=identifier, letter_id=letter,
+        promotion_id=identifier, letter_id=letter, webhook_id=webhook.body["id"], delivery_id=delivery.body["id"],
     )  # fmt: skip
 
 
@@ -99,7 +107,13 @@ async def test_the_canary_is_there_for_its_own_organization(door: Door, nest: Ne
 
     heard = [path for path in own if CANARY in f"{(await door.call('GET', nest.path(path))).body}"]
 
-    assert {"/api/v1/promotions", "/api/v1/gateways", "/api/v1/deployments", "/api/v1/promotions/rules"} <= set(heard)
+    assert {
+        "/api/v1/promotions",
+        "/api/v1/gateways",
+        "/api/v1/deployments",
+        "/api/v1/promotions/rules",
+        "/api/v1/webhooks",
+    } <= set(heard)
     assert len(heard) >= 10
 
 
@@ -149,11 +163,12 @@ async def test_what_anybody_may_read_names_nobody(door: Door, nest: Nest) -> Non
         assert CANARY not in str(answer.body)
 
 
-async def test_a_gateway_s_credential_is_nowhere_to_be_read(
-    door: Door, nest: Nest, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("secret", [SECRET, WEBHOOK_SECRET.removeprefix("whsec_")], ids=["gateway", "webhook"])
+async def test_what_a_gateway_or_a_webhook_shares_with_us_is_nowhere_to_be_read(
+    door: Door, nest: Nest, capfd: pytest.CaptureFixture[str], secret: str
 ) -> None:
     answers = [
-        str((await door.call(method, nest.path(path), {"credential": SECRET} if method != "GET" else None)).body)
+        str((await door.call(method, nest.path(path), {"credential": secret} if method != "GET" else None)).body)
         for method, path in await places(door)
         if "gateways" not in path or method == "GET"
     ]
@@ -165,13 +180,13 @@ async def test_a_gateway_s_credential_is_nowhere_to_be_read(
     stored = [
         table["name"]
         for table in tables
-        if await execute(door, f"SELECT 1 FROM {table['name']} t WHERE position($1 IN t::text) > 0 LIMIT 1", SECRET)
+        if await execute(door, f"SELECT 1 FROM {table['name']} t WHERE position($1 IN t::text) > 0 LIMIT 1", secret)
     ]
     printed = capfd.readouterr()
 
-    assert [answer for answer in answers if SECRET in answer] == []
+    assert [answer for answer in answers if secret in answer] == []
     assert stored == []
-    assert SECRET not in printed.out + printed.err
+    assert secret not in printed.out + printed.err
 
 
 async def test_a_key_is_nowhere_to_be_read(door: Door, nest: Nest, capfd: pytest.CaptureFixture[str]) -> None:
