@@ -6,11 +6,9 @@ from schemas import topics
 from schemas.events import Event, EventData, PromotionApproved, PromotionChanged, PromotionRequested, event_source
 from schemas.events import event_type as type_of
 from schemas.identifiers import event_id, slot_key
-from services.platform import tracing
 from services.promotion.domain import lifecycle
 from services.promotion.domain.lifecycle import Transition
 from services.promotion.domain.promotion import Promotion
-from services.promotion.tracing import place_of_step
 
 SERVICE = "promotion"
 
@@ -104,10 +102,7 @@ def _event(
     request = promotion.request
     identifier = str(request.id)
     extensions["correlationid"] = identifier
-    if tracing.is_on():
-        # The counter of each is the version of its step, so that a repeat says the same.
-        extensions["traceparent"] = str(place_of_step(promotion, counter))
-    elif request.traceparent is not None:
+    if request.traceparent is not None:
         extensions["traceparent"] = request.traceparent
     return Event(
         topic=topic,

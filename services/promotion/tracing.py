@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
 
+from schemas.events import Event, PromotionApproved, PromotionChanged, PromotionRequested
 from schemas.traces import TraceContext, parent_in, read_traceparent, trace_of
 from services.platform import tracing
 from services.platform.tracing import Kind, Span
@@ -43,6 +44,20 @@ def commanded(step: Transition, command: str) -> Transition:
 def steps(made: Iterable[Transition]) -> list[Span]:
     """Give the spans of steps: each below what brought it, else below the step before."""
     return [_step(transition) for transition in made]
+
+
+def told(events: Iterable[Event]) -> list[Event]:
+    """Give the events of steps with the places of those: the same in a repeat, since a version is a step's own."""
+    return [replace(event, extensions={**event.extensions, "traceparent": str(_told_at(event))}) for event in events]
+
+
+def _told_at(event: Event) -> TraceContext:
+    data = event.data
+    assert isinstance(data, (PromotionRequested, PromotionApproved, PromotionChanged))
+    assert data.promotion_id is not None
+    version = 1 if isinstance(data, PromotionRequested) else data.version
+    given = event.extensions.get("traceparent")
+    return trace_of(data.organization_id, data.promotion_id, given, step=f"step {version}")
 
 
 def place_of_step(promotion: Promotion, version: int) -> TraceContext:

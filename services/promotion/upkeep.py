@@ -11,8 +11,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.events import Event
+from services.platform import tracing
 from services.platform.messaging.outbox import Outbox
 from services.promotion import events, store
+from services.promotion import tracing as spans
 from services.promotion.domain import lifecycle
 from services.promotion.domain.progress import expired
 from services.promotion.domain.promotion import Cause, Promotion
@@ -46,7 +48,8 @@ async def redrive(connection: AsyncConnection, outbox: Outbox, *, now: datetime,
     if not rows:
         return 0
     promotions = await store.with_votes(connection, rows)
-    await outbox.append(connection, [_asked_again(promotion) for promotion in promotions])
+    told = [_asked_again(promotion) for promotion in promotions]
+    await outbox.append(connection, spans.told(told) if tracing.is_on() else told)
     parameters: dict[str, Any] = {
         "organizations": [row.organization_id for row in rows],
         "ids": [row.id for row in rows],

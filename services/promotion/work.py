@@ -96,12 +96,13 @@ class Work:
             return
         told = [event for step in self._made for event in events.of_transition(step)]
         told += [events.requested(step.after) for step in self._made if _asks_the_rules(step)]
+        if tracing.is_on():
+            told = spans.told(told)
+            tracing.after_commit(spans.steps(self._made))
         await self.outbox.append(self.connection, told)
         await self.connection.execute(_NOTIFY)
         await history.append(self.connection, self._made)
         metrics.count(self._made)
-        if tracing.is_on():
-            tracing.after_commit(spans.steps(self._made))
 
     async def _supersede(self, started: Sequence[Promotion]) -> None:
         if not started:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -85,6 +86,35 @@ async def test_a_promotion_is_one_trace_through_every_process(stack: RunningStac
     processes = {span.process_id for span in spans}
     assert len(processes) == 5, "ingress, promotion, rules, executor and inventory are processes of their own"
     assert {span.attributes.get("promotion.id") for span in lines} == {promotion["id"]}
+
+
+async def test_what_an_event_asks_for_is_a_trace_of_its_own(stack: RunningStack, receiver: SpanReceiver) -> None:
+    admin = caller(stack.ready, "admin")
+    await announce(admin, deployment_event("dep-asked", "agent-asked", "development"))
+    identifier = str(uuid4())
+    asked = {
+        "specversion": "1.0",
+        "id": "ask",
+        "source": "/train",
+        "type": "studio.promotion.requested.v1",
+        "time": "2026-01-01T00:00:00Z",
+        "data": {
+            "organization_id": "acme",
+            "promotion_id": identifier,
+            "agent_id": "agent-asked",
+            "created_by": "admin",
+            "source_deployment_id": "dep-asked",
+            "target_environment": "staging",
+        },
+    }
+    await admin.post("/events", asked, {"Content-Type": "application/cloudevents+json"})
+    promotion = await admin.until(f"/promotions/{identifier}", status="completed")
+
+    spans = receiver.until(lambda spans: any(is_call(span, promotion["trace_id"]) for span in spans))
+    mine = [span for span in spans if span.trace_id == promotion["trace_id"]]
+    assert [span.name for span in mine if span.parent_id is None] == ["rules promotion.requested"]
+    known = {span.span_id for span in mine}
+    assert {span.parent_id for span in mine} <= known | {None}
 
 
 async def test_a_log_line_leads_to_the_trace(stack: RunningStack, receiver: SpanReceiver) -> None:
