@@ -28,7 +28,7 @@ class Client:
 
     def __init__(self, stack: LocalStack) -> None:
         self.stack = stack
-        self.publisher = Publisher(lambda: str(stack.ready["kafka"]), service="bench", timeout_seconds=30)
+        self.publisher = Publisher(lambda: str(stack.ready["kafka"]), service="bench", timeout_seconds=120)
 
     async def __aenter__(self) -> Self:
         self.database = await asyncpg.connect(self.stack.ready["postgres"], server_settings={"app.organizations": "*"})
