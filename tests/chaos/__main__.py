@@ -23,6 +23,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kafka", choices=("embedded", "apache"), default="embedded")
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1, help="three need --kafka apache")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no fault after so long, and judge")
     parser.add_argument("--wipe", action="store_true", help="no schedule: the broker loses its data, once")
     parser.add_argument("--json", action="store_true", help="print JSON, and nothing on the way")
     parser.add_argument("--keep", type=Path, help="a folder to keep data and logs in; by default none, unless it fails")
@@ -38,6 +39,7 @@ def main(arguments: list[str]) -> int:
         seed=given.seed,
         kafka=given.kafka,
         brokers=given.brokers,
+        minutes=given.minutes,
     )
     folder = given.keep or Path(tempfile.mkdtemp(prefix="promotion-chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
