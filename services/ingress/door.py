@@ -1,6 +1,6 @@
 """The outermost layer of HTTP: every request gets an id, limits and an answer in time, whatever lies behind.
 
-Plain ASGI. A request that is not answered in time is answered here and abandoned; it may still commit.
+Plain ASGI. A request that is not answered in time is answered here and left behind; it may still commit.
 """
 
 import asyncio
@@ -19,6 +19,8 @@ from services.platform.telemetry import HTTP_SECONDS
 
 # A server that hangs is answered for before callers give up; a wait that was asked for comes on top.
 ANSWER_SECONDS = 1.8
+# Whose caller has been answered for may end its statement, which has its own time limit, before it is cut off.
+LINGER_SECONDS = 2.0
 # Signing in asks the issuer meanwhile, which is none of ours.
 ISSUER_SECONDS = 8.0
 _ASKS_ISSUER = frozenset({"/sign-in", "/sign-in/issuer", CALLBACK})
@@ -44,7 +46,7 @@ class Door:
     def __init__(self, app: ASGIApp, *, answer_seconds: float = ANSWER_SECONDS) -> None:
         self._app = app
         self._answer_seconds = answer_seconds
-        # Cancelled requests whose database still hangs.
+        # Requests that were answered for, whose work has not ended yet.
         self._abandoned: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,16 +60,17 @@ class Door:
             await exchange.answer(refusal)
             return
         task = asyncio.create_task(self._serve(exchange))
+        late = False
         try:
             await asyncio.wait({task}, timeout=self._answer_seconds + _wait_seconds(scope))
             if task.done() or exchange.started:
                 await task
                 return
-            self._abandon(task)
-            exchange.abandoned = True
+            exchange.abandoned = late = True
+            self._leave(task)
             await exchange.answer(_too_late(exchange))
         finally:
-            if not task.done():
+            if not (task.done() or late):
                 self._abandon(task)
 
     async def _serve(self, exchange: "_Exchange") -> None:
@@ -84,6 +87,13 @@ class Door:
     async def _fail(self, exchange: "_Exchange", problem: Problem) -> None:
         if not exchange.started and not exchange.abandoned:
             await exchange.answer(problem)
+
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        # A statement that is cut off costs its connection, and a new one costs more than most statements: where all are
+        # slow, cutting them off would keep them slow.
+        asyncio.get_running_loop().call_later(LINGER_SECONDS, task.cancel)
+        self._abandoned.add(task)
+        task.add_done_callback(self._abandoned.discard)
 
     def _abandon(self, task: asyncio.Task[None]) -> None:
         task.cancel()

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.ingress import door
 from services.ingress.door import Door
 from services.platform.database import DatabaseUnavailable
 
@@ -83,6 +84,36 @@ async def test_what_hangs_is_answered_for_once(app: ASGIApp) -> None:
     call = await Call().to(app, answer_seconds=0.02)
     await asyncio.sleep(0.3)
 
+    assert call.status == 503
+
+
+async def test_what_was_answered_for_may_end_what_it_does() -> None:
+    going, ended = asyncio.Event(), asyncio.Event()
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        await going.wait()
+        ended.set()
+
+    call = await Call().to(slow, answer_seconds=0.01)
+    going.set()
+
+    await asyncio.wait_for(ended.wait(), 1)
+    assert call.status == 503
+
+
+async def test_what_never_ends_is_cut_off_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "LINGER_SECONDS", 0.01)
+    cut = asyncio.Event()
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cut.set()
+
+    call = await Call().to(endless, answer_seconds=0.01)
+
+    await asyncio.wait_for(cut.wait(), 1)
     assert call.status == 503
 
 
