@@ -8,6 +8,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.vocabulary import StatusReason
+from services.promotion.attempts import RETRYING
 from services.promotion.domain.promotion import Promotion
 from services.promotion.rows import READ
 from services.promotion.store import with_votes
@@ -16,6 +18,15 @@ FILTERS = (
     "status", "status_reason", "agent_id", "source_deployment_id", "target_environment", "target_gateway_id",
     "created_by",
 )  # fmt: skip
+_TRIED_AGAIN = (
+    "(SELECT FROM executor.published_execution AS x WHERE x.organization_id = p.organization_id "
+    f"AND x.promotion_id = p.id AND {RETRYING})"
+)
+# Stored alike, shown apart.
+_EXECUTING: Mapping[str, str] = {
+    StatusReason.EXECUTING: f"p.status_reason = 'executing' AND NOT EXISTS {_TRIED_AGAIN}",
+    StatusReason.RETRYING: f"p.status_reason = 'executing' AND EXISTS {_TRIED_AGAIN}",
+}
 
 
 async def page(
@@ -30,7 +41,9 @@ async def page(
     conditions = ["p.organization_id = :organization_id"]
     parameters: dict[str, Any] = {"organization_id": organization_id, "limit": limit}
     for name in FILTERS:
-        if name in filters:
+        if name == "status_reason" and filters.get(name) in _EXECUTING:
+            conditions.append(_EXECUTING[filters[name]])
+        elif name in filters:
             conditions.append(f"p.{name} = :{name}")
             parameters[name] = filters[name]
     if before is not None:

@@ -66,6 +66,8 @@ def promotion_lines(found: Json) -> Iterator[str]:
     if execution is not None:
         error = f": {execution['last_error']}" if execution["last_error"] else ""
         yield f"The gateway was called {execution['attempts']} times{error}"
+        if execution["next_attempt_at"] is not None:
+            yield f"The next attempt is at {execution['next_attempt_at']}, the last before {execution['deadline_at']}"
     for rule in found["rules_changed"]:
         now = "deleted" if rule["version_now"] is None else f"at version {rule['version_now']} now"
         yield f"Rule {rule['name']} applies in version {rule['version_applied']}; it is {now}"

@@ -14,9 +14,9 @@ from services.platform.http.authentication import requires
 from services.platform.http.cursors import read_cursor, write_cursor
 from services.platform.http.problems import documented, invalid, not_found
 from services.platform.identity import Principal
-from services.promotion import history, listing, store
+from services.promotion import attempts, history, listing, store
 from services.promotion.domain.promotion import Key
-from services.promotion.present import history_resource, promotion_resource
+from services.promotion.present import history_resource
 
 Viewer = Annotated[Principal, Depends(requires(Role.VIEWER))]
 PromotionId = Annotated[UUID, Path(description="The promotion's id.")]
@@ -30,13 +30,14 @@ def add_routes(routes: APIRouter, database: Database) -> None:
 
     @routes.get("/promotions/{promotion_id:uuid}", responses=documented(404))
     async def get_promotion(viewer: Viewer, promotion_id: PromotionId) -> resources.Promotion:
-        """Give one promotion."""
+        """Give one promotion; one that executes and whose last attempt failed is `retrying`."""
         key = Key(viewer.organization_id, promotion_id)
         async with database.begin() as connection:
             found = await store.load(connection, [key], lock=False)
-        if key not in found:
-            raise not_found("promotion", promotion_id)
-        return promotion_resource(found[key])
+            if key not in found:
+                raise not_found("promotion", promotion_id)
+            (shown,) = await attempts.present(connection, [found[key]])
+        return shown
 
     @routes.get("/promotions/{promotion_id:uuid}/history", responses=documented(404))
     async def get_promotion_history(
@@ -90,11 +91,12 @@ def _add_list(routes: APIRouter, database: Database) -> None:
                 before=None if cursor is None else _place(cursor),
                 limit=limit + 1,
             )
+            shown = await attempts.present(connection, found[:limit])
         following = None
         if len(found) > limit:
             last = found[limit - 1].request
             following = write_cursor(last.created_at, str(last.id))
-        return resources.Page(items=[promotion_resource(p) for p in found[:limit]], next_cursor=following)
+        return resources.Page(items=shown, next_cursor=following)
 
 
 def _place(cursor: str) -> tuple[datetime, UUID]:
