@@ -123,3 +123,25 @@ async def test_the_loops_look_by_the_clock_whoever_wakes_them(house: House) -> N
         again = await loop.step()
         assert first == pytest.approx(again, abs=0.5)
         assert again < first
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=1), -timedelta(hours=1)])
+async def test_a_clock_that_jumps_an_hour_sends_again_once_and_goes_on_when_it_is_right_again(
+    house: House, jump: timedelta
+) -> None:
+    identifier = uuid4()
+    await house.evaluate(evaluation(identifier))
+    await house.forget_told()
+
+    house.pass_time(jump)
+    while_wrong = [await redrive(house), await redrive(house)]
+    house.pass_time(-jump)
+    while_right = []
+    for _ in range(16):
+        house.pass_time(timedelta(seconds=300))
+        while_right.append(await redrive(house))
+
+    assert while_wrong == ([1, 0] if jump > timedelta() else [0, 0])
+    assert sum(while_right) >= 1
+    assert len({encode(event) for event in await house.told()}) == 1
+    assert await house.standing(identifier) == "approved/executing"
