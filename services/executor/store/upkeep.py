@@ -32,7 +32,8 @@ _CLAIM_HOPELESS = text(f"""
     RETURNING {columns(EXECUTION_COLUMNS, alias="e")}
 """)  # noqa: S608 - constants
 
-# A failure is taken when the promotion has ended; a success when inventory shows the deployment as well.
+# A failure is taken when the promotion has ended; a success when inventory shows the deployment as well. The limits
+# keep the planner from reading the others' whole tables for a few rows.
 _TAKE = text(f"""
     WITH due AS MATERIALIZED (
         SELECT organization_id, promotion_id FROM executor.execution
@@ -40,12 +41,14 @@ _TAKE = text(f"""
         ORDER BY announce_at LIMIT {BATCH} FOR UPDATE SKIP LOCKED
     ), seen AS (
         SELECT e.organization_id, e.promotion_id,
-            EXISTS (SELECT FROM promotion.published_promotion AS p WHERE p.organization_id = e.organization_id
-                AND p.promotion_id = e.promotion_id AND p.status IN ('completed', 'failed', 'rejected'))
-            AND (e.status = 'failed' OR EXISTS (SELECT FROM inventory.published_deployment AS d
-                WHERE d.organization_id = e.organization_id AND d.gateway_id = e.gateway_id
-                    AND d.deployment_id = e.promotion_id::text)) AS taken
+            ended.id IS NOT NULL AND (e.status = 'failed' OR shown.id IS NOT NULL) AS taken
         FROM due JOIN executor.execution AS e USING (organization_id, promotion_id)
+        LEFT JOIN LATERAL (SELECT p.promotion_id AS id FROM promotion.published_promotion AS p
+            WHERE p.organization_id = e.organization_id AND p.promotion_id = e.promotion_id
+                AND p.status IN ('completed', 'failed', 'rejected') LIMIT 1) AS ended ON true
+        LEFT JOIN LATERAL (SELECT d.deployment_id AS id FROM inventory.published_deployment AS d
+            WHERE d.organization_id = e.organization_id AND d.gateway_id = e.gateway_id
+                AND d.deployment_id = e.promotion_id::text LIMIT 1) AS shown ON true
     )
     UPDATE executor.execution AS e SET
         taken = seen.taken,

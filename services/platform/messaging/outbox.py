@@ -176,14 +176,14 @@ class Relay:
             connection.terminate()
 
     async def _until_active(self, connection: asyncpg.Connection) -> None:
-        # Another session holds the lock and cannot tell us when it goes, so this asks again.
-        active = False
-        while not active:
-            active = await connection.fetchval(
-                "SELECT pg_try_advisory_lock(hashtext('relay'), hashtext($1))", self._schema
-            )
-            if not active:
-                await asyncio.sleep(POLL_SECONDS)
+        # Another session holds the lock and cannot tell us when it goes, so this asks again; until then what wakes this
+        # relay is passed on to that one.
+        while not await connection.fetchval(
+            "SELECT pg_try_advisory_lock(hashtext('relay'), hashtext($1))", self._schema
+        ):
+            self.last_success = asyncio.get_running_loop().time()
+            if await self._woken():
+                await connection.execute("SELECT pg_notify($1, '')", self._channel)
 
     async def _relay_one_batch(self, connection: asyncpg.Connection) -> int:
         self._wake.clear()
@@ -201,9 +201,15 @@ class Relay:
                 )
         self.last_success = asyncio.get_running_loop().time()
         if len(rows) < BATCH_ROWS:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+            await self._woken()
         return len(rows)
+
+    async def _woken(self) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+        woken = self._wake.is_set()
+        self._wake.clear()
+        return woken
 
     async def _publish(self, rows: Sequence[asyncpg.Record]) -> list[Refusal]:
         try:

@@ -176,6 +176,24 @@ async def test_the_relay_publishes_in_order_and_keeps_nothing_that_was_acknowled
     assert left == 0
 
 
+async def test_a_relay_that_waits_its_turn_is_in_order_and_passes_on_what_wakes_it(probe: Probe, database: str) -> None:
+    active = await asyncpg.connect(database)
+    await active.fetchval("SELECT pg_advisory_lock(hashtext('relay'), hashtext('probe'))")
+    told = asyncio.Event()
+    await active.add_listener(probe.outbox.channel, lambda *_: told.set())
+    relay = probe.relay()
+    waiting = asyncio.create_task(relay.run())
+
+    await until(lambda: relay.last_success is not None)
+    relay.wake()
+    async with asyncio.timeout(20):
+        await told.wait()
+
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await active.close()
+
+
 async def test_of_two_relays_one_is_active_and_the_other_takes_over(probe: Probe, database: str) -> None:
     first, second = asyncio.create_task(probe.relay().run()), None
     async with probe.database.begin() as connection:
