@@ -131,6 +131,8 @@ def test_two_tabs_of_one_browser_share_one_stream(sign_in: SignIn, waiting: Wait
     first = sign_in("viewer")
     second = first.context.new_page()
     streams: list[str] = []
+    # Signing in led to a page that follows the changes too, and may only now be about to begin.
+    first.goto("about:blank")
     for page in (first, second):
         page.on("request", lambda request: streams.append(request.url) if "/console/changes" in request.url else None)
         page.goto(f"/promotions/{promotion}")

@@ -19,7 +19,7 @@ from studio.problems import ApiError
 routes = page_routes()
 
 # Each is explained, which is a call of its own, and shown with its dialogs: as many as keep the page small.
-SHOWN = 8
+SHOWN = 5
 _WAITING = ("awaiting_approval", "conditions_unmet", "awaiting_execute")
 
 

@@ -52,9 +52,11 @@ def standing_of(webhook: Json) -> Standing:
 
 def wants(wanted: Json) -> str:
     """Say what a filter leaves."""
+    given = {name: value for name, value in wanted.items() if value is not None}
+    environments = given.pop("target_environments", [])
     for offered, asked in OFFERED.values():
-        if {name: value for name, value in wanted.items() if value is not None} == asked:
-            return offered
+        if given == asked:
+            return f"{offered}, to {' or '.join(environments)}" if environments else offered
     said = [
         before + " or ".join(value.replace("_", " ") for value in wanted[name])
         for name, before in _FIELDS

@@ -91,7 +91,7 @@ async def test_a_slot_executes_one_and_a_deployment_is_promoted_once_at_a_time(h
             house,
             "INSERT INTO promotion.promotion (organization_id, id, agent_id, source_deployment_id, target_gateway_id, "
             "target_environment, origin, created_by, created_at, status, status_reason, status_message, version, "
-            "changed_at, evaluation_number, approvals, released, expires_at) SELECT organization_id, :id, 'other', "
+            "changed_at, evaluation_number, approvals, released, expires_at) SELECT organization_id, :id, agent_id, "
             "source_deployment_id, target_gateway_id, target_environment, origin, created_by, created_at, 'pending', "
             "'evaluating', '', 1, now(), 0, 0, false, now() FROM promotion.promotion WHERE id = :first",
             id=uuid4(),

@@ -171,9 +171,13 @@ def test_what_a_form_offers_is_told_in_its_own_words(offered: str) -> None:
 
 
 def test_another_filter_is_told_part_by_part() -> None:
-    wanted = {"statuses": ["failed"], "target_environments": ["staging", "production"], "break_glass": None}
+    wanted = {"statuses": ["failed", "rejected"], "target_environments": ["staging"], "break_glass": None}
 
-    assert wants(wanted) == "is failed, to staging or production"
+    assert wants(wanted) == "is failed or rejected, to staging"
+
+
+def test_an_environment_is_told_beside_what_a_form_offers() -> None:
+    assert wants(filter_of("waiting", "production")) == "what waits for approval, to production"
 
 
 def test_a_state_never_rests_on_colour_alone() -> None:
