@@ -120,7 +120,8 @@ def test_a_page_is_small(
         page.goto(PAGES[name](office))
         loads.append(page.evaluate(_TRANSFERRED))
 
-    # How quick a page is depends on the machine's other work: told in the report (--junit-xml, -o junit_family=legacy), not asserted.
+    # How quick a page is depends on the machine's other work: told in the report (--junit-xml with
+    # -o junit_family=legacy), not asserted.
     record_property("milliseconds", min(load["milliseconds"] for load in loads))
     assert max(load["bytes"] for load in loads) < MAX_BYTES
 

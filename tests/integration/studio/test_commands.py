@@ -147,6 +147,53 @@ def test_migrating_again_changes_nothing(stack: RunningStack) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_topics_that_are_there_stay_as_they_are(stack: RunningStack) -> None:
+    operator = os.environ | _env(stack, "--operator") | {"KAFKA_BOOTSTRAP_SERVERS": stack.ready["kafka"]}
+
+    done = _run(operator, "topics")
+
+    assert (done.returncode, done.stderr.strip()) == (0, "the topics are there")
+
+
+def test_the_rules_of_a_file_are_tried(tmp_path: Path) -> None:
+    case = {
+        "name": "one is one",
+        "conditions": {"field": "custom.n", "op": "eq", "value": 1},
+        "facts": {"custom": {"n": 1}},
+    }
+    file = tmp_path / "cases.json"
+
+    file.write_text(json.dumps([{**case, "expected": True}]))
+    right = _run(dict(os.environ), "rules", "test", str(file))
+    file.write_text(json.dumps([{**case, "expected": False}]))
+    wrong = _run(dict(os.environ), "rules", "test", str(file), "--json")
+
+    assert (right.returncode, wrong.returncode) == (0, 1), right.stderr + wrong.stderr
+    assert "one is one" in wrong.stdout
+
+
+def test_values_are_remembered_and_forgotten(stack: RunningStack, tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PROMOTION_")}
+    environment |= {
+        "PROMOTION_CONFIG": str(tmp_path / "config.json"),
+        "PROMOTION_API_KEY": stack.ready["tokens"]["viewer"],
+    }
+
+    assert _run(environment, "config", "set", "url", stack.ready["api"]).returncode == 0
+    assert stack.ready["api"] in _run(environment, "config", "show").stdout
+    assert _run(environment, "gateways").returncode == 0
+    assert _run(environment, "config", "unset", "url").returncode == 0
+    assert _run(environment, "gateways").returncode == 2
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shell_completes_every_command(shell: str) -> None:
+    printed = _run(dict(os.environ), "completion", shell)
+
+    assert printed.returncode == 0
+    assert "break-glass" in printed.stdout
+
+
 def _env(stack: RunningStack, *arguments: str) -> dict[str, str]:
     done = _run(dict(os.environ), "env", *arguments, "--data-dir", str(stack.data))
     exports = [shlex.split(line)[1].partition("=") for line in done.stdout.splitlines()]
