@@ -10,8 +10,8 @@ from services.executor.worker import Worker
 from services.platform.clock import Clock, utc_now
 from services.platform.database import Database
 from services.platform.messaging.outbox import Outbox
-from services.platform.migrate import role_of
 from services.platform.outward import read_networks
+from services.platform.schema_state import role_of
 from services.platform.service import Loop, Service
 from services.platform.settings import Settings, vault_of
 

@@ -31,8 +31,8 @@ from services.platform.identity import KeyRing
 from services.platform.messaging.moving import follow
 from services.platform.messaging.outbox import Outbox, Relay, Wake
 from services.platform.messaging.producer import publisher_for
-from services.platform.migrate import role_of
 from services.platform.reports import Reporter
+from services.platform.schema_state import role_of
 from services.platform.service import Readiness
 from services.platform.settings import Settings
 from services.promotion import http as promotion

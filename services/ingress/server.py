@@ -9,8 +9,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from services.platform.database import is_outage
-from services.platform.migrate import require_current, schemas
 from services.platform.process import CannotListen
+from services.platform.schema_state import require_current, schemas
 from services.platform.service import Readiness
 from services.platform.settings import Settings
 

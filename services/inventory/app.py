@@ -4,7 +4,7 @@ from services.inventory.consumer import SUBSCRIPTIONS
 from services.platform.clock import Clock, utc_now
 from services.platform.database import Database
 from services.platform.messaging.outbox import Outbox
-from services.platform.migrate import role_of
+from services.platform.schema_state import role_of
 from services.platform.service import Service
 from services.platform.settings import Settings
 

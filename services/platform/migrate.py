@@ -8,32 +8,15 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from services.platform.database import driver_url
 from services.platform.row_security import VIEW_ROLE, secure
+from services.platform.schema_state import SERVICES, role_of, schemas
 
-SERVICES = Path(__file__).parent.parent
-FIRST = "platform"
 # Members may read what services publish for one another.
 READER_ROLE = "promotion_reader"
-
-
-class SchemaOutdated(Exception):
-    """The database lacks migrations that this version of a service needs; run ``promotion migrate``."""
-
-
-def schemas() -> list[str]:
-    """Name the schemas that have a migration tree, in the order in which they are migrated."""
-    found = sorted(folder.parent.name for folder in SERVICES.glob("*/migrations") if any(folder.glob("*.py")))
-    return sorted(found, key=lambda name: name != FIRST)
-
-
-def role_of(schema: str) -> str:
-    """Name the database role that is the only writer of ``schema``."""
-    return f"promotion_{schema}"
 
 
 def migrate(url: str) -> None:
@@ -51,26 +34,6 @@ async def migrate_async(url: str) -> None:
             await connection.run_sync(_migrate_all)
     finally:
         await engine.dispose()
-
-
-async def require_current(url: str, schema: str) -> None:
-    """Raise SchemaOutdated unless every migration of ``schema`` is applied."""
-    head = ScriptDirectory.from_config(_config(schema)).get_current_head()
-    engine = create_async_engine(driver_url(url))
-    try:
-        async with engine.connect() as connection:
-            known = await connection.scalar(
-                text("SELECT to_regclass(:name)::text"), {"name": f"{schema}.alembic_version"}
-            )
-            current = known and await connection.scalar(
-                text(f"SELECT version_num FROM {schema}.alembic_version")  # noqa: S608
-            )
-    finally:
-        await engine.dispose()
-    if current != head:
-        raise SchemaOutdated(
-            f"schema {schema} is at {current or 'nothing'}, this version needs {head}; run: promotion migrate"
-        )
 
 
 def _migrate_all(connection: Connection) -> None:

@@ -11,7 +11,7 @@ import uvloop
 
 from services.platform.health import serve_health
 from services.platform.instance_lock import AlreadyRunning
-from services.platform.migrate import SchemaOutdated
+from services.platform.schema_state import SchemaOutdated
 from services.platform.service import Readiness
 from services.platform.settings import ConfigurationError, Settings, load_settings
 from services.platform.telemetry import configure_logging

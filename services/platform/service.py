@@ -19,8 +19,8 @@ from services.platform.messaging.gate import gate_for
 from services.platform.messaging.moving import follow
 from services.platform.messaging.outbox import Outbox, Relay
 from services.platform.messaging.producer import publisher_for
-from services.platform.migrate import require_current, role_of
 from services.platform.reports import Reporter
+from services.platform.schema_state import require_current, role_of
 from services.platform.settings import Settings
 
 RESTART_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)

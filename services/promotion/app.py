@@ -7,7 +7,7 @@ from datetime import timedelta
 from services.platform.clock import Clock, utc_now
 from services.platform.database import Database
 from services.platform.messaging.outbox import Outbox
-from services.platform.migrate import role_of
+from services.platform.schema_state import role_of
 from services.platform.service import Loop, Service
 from services.platform.settings import Settings
 from services.promotion import upkeep

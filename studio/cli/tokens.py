@@ -125,7 +125,7 @@ async def revoke(key: str, /) -> None:
 @asynccontextmanager
 async def _connection() -> "AsyncIterator[AsyncConnection]":
     from services.platform.database import Database, DatabaseUnavailable
-    from services.platform.migrate import role_of
+    from services.platform.schema_state import role_of
 
     url = os.environ.get("DATABASE_URL", "")
     if not url:

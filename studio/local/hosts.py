@@ -14,8 +14,8 @@ from typing import Protocol
 
 import aiohttp
 
-from services.platform.migrate import SchemaOutdated
 from services.platform.process import CannotListen
+from services.platform.schema_state import SchemaOutdated
 from studio.local.lifeline import Lifeline
 from studio.local.members import Member, Runnable
 from studio.local.processes import died

@@ -16,7 +16,7 @@ from services.platform.clock import Clock
 from services.platform.database import Database
 from services.platform.grants import Grants
 from services.platform.identity import KeyRing, create_key
-from services.platform.migrate import role_of
+from services.platform.schema_state import role_of
 from studio.local.private_files import write_private
 
 ORGANIZATION = "acme"

@@ -19,7 +19,7 @@ from services.inventory.store.gateways import GatewayRow
 from services.platform.database import Database, is_conflict, is_outage, serve
 from services.platform.messaging.outbox import Outbox
 from services.platform.messaging.producer import PublishFailed
-from services.platform.migrate import role_of
+from services.platform.schema_state import role_of
 from services.promotion.http.transactions import Transactions
 from services.promotion.store import Overtaken
 from tests.simulation.broker import Broker

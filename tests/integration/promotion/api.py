@@ -18,7 +18,7 @@ from services.platform.database import Database
 from services.platform.grants import Grant, Grants
 from services.platform.http import problems
 from services.platform.identity import KeyRing, create_key
-from services.platform.migrate import role_of
+from services.platform.schema_state import role_of
 from services.platform.settings import Settings, load_settings
 from services.promotion.http import router
 from tests.integration.promotion.house import House, completion

@@ -15,7 +15,7 @@ from schemas.identifiers import event_id
 from schemas.vocabulary import ConditionsResult, DeploymentOutcome, Origin
 from services.platform.database import Database
 from services.platform.messaging.outbox import Outbox, load_headers
-from services.platform.migrate import role_of
+from services.platform.schema_state import role_of
 from services.promotion import history, store
 from services.promotion.completions import apply_completions
 from services.promotion.domain.promotion import Key, Promotion

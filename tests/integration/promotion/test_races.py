@@ -10,7 +10,7 @@ from schemas import topics
 from schemas.events import PromotionApproved
 from schemas.vocabulary import Decision
 from services.platform.database import Database
-from services.platform.migrate import role_of
+from services.platform.schema_state import role_of
 from services.promotion.commanding import Decide, command
 from services.promotion.domain import commands
 from services.promotion.domain.commands import NotApproved, TooLate

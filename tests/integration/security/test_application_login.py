@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from services.platform.migrate import require_current, role_of, schemas
+from services.platform.schema_state import require_current, role_of, schemas
 from services.platform.settings import Settings
 from tests.integration.ingress.conftest import serving
 

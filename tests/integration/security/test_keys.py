@@ -11,7 +11,7 @@ from services.platform.credentials import MAX_CREDENTIAL_CHARACTERS, Credentials
 from services.platform.database import Database, serve
 from services.platform.grants import Grants
 from services.platform.identity import CACHE_SECONDS, KeyRing, create_key, revoke_key
-from services.platform.migrate import role_of
+from services.platform.schema_state import role_of
 
 PEPPER = "p" * 32
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,8 +8,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from services.platform.database import Database, serve
-from services.platform.migrate import READER_ROLE, role_of, schemas
+from services.platform.migrate import READER_ROLE
 from services.platform.row_security import VIEW_ROLE, setting_of
+from services.platform.schema_state import role_of, schemas
 
 ROLES = [READER_ROLE, VIEW_ROLE, *(role_of(schema) for schema in schemas())]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from services.platform.migrate import SchemaOutdated
+from services.platform.schema_state import SchemaOutdated
 from services.platform.service import Readiness
 from studio.local.hosts import TaskHost
 from studio.local.members import Member
