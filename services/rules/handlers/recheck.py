@@ -31,9 +31,9 @@ from services.rules.store.rechecks import (
     schedule,
     take,
 )
-from services.rules.store.requests import KeptRequest, advance, lock_waiting
+from services.rules.store.requests import KeptRequest, advance, lock_waiting, settled_requests, stop_watching
 from services.rules.store.rule_books import RuleBooks
-from services.rules.store.surroundings import load_surroundings
+from services.rules.store.surroundings import load_known, with_company
 from services.rules.store.verdicts import Recorded, save_verdicts
 
 BATCH = 200
@@ -105,12 +105,25 @@ class Lookout:
 
     async def _look(self, connection: AsyncConnection, due: Sequence[Recheck], now: datetime) -> None:
         looks = put_together(due)
-        surroundings = await load_surroundings(connection, looks.keys())
+        organizations = {organization_id for organization_id, _ in looks}
+        surroundings = await load_known(connection, looks.keys(), organizations)
+        await stop_watching(connection, await settled_requests(connection, looks.keys()))
         waiting = await lock_waiting(connection, looks.keys())
         held = [each for each in waiting if each.hold_until is not None]
-        watched = await still_watched(connection, waiting)
         books = await self._books.open(connection, _needed_since(looks, held, now))
         scenes = await self._scenes(connection, looks, books, surroundings)
+        if (
+            not waiting
+            and not any(each.acting for each in scenes)
+            and not any(each.compares for each in books.values())
+        ):
+            # Nobody waits for any of them and no rule acts on them: most of what was just deployed.
+            await _schedule(connection, looks, [])
+            await take(connection, due)
+            await add_rechecks(connection, _again(due, set(), surroundings, now))
+            return
+        surroundings = await with_company(connection, surroundings, organizations)
+        watched = await still_watched(connection, waiting)
         knowledge = await self._knowledge(connection, scenes, held, watched, books, surroundings)
         released = release(
             held, books, surroundings, knowledge, hold_seconds=self._hold_seconds, now=now

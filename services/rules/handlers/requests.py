@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.cloudevents import EncodedRecord
 from schemas.events import Event, PromotionRequested
 from schemas.identifiers import promotion_id_of_event
-from schemas.vocabulary import Origin
+from schemas.vocabulary import ConditionsResult, Origin
 from services.platform import tracing
 from services.platform.messaging.outbox import Outbox
 from services.rules import tracing as spans
@@ -34,6 +34,8 @@ Key = tuple[str, UUID]
 # How long the promotion service may take before an evaluation is sent again.
 CONFIRM_AFTER = timedelta(seconds=5)
 FIRST_LOOK_AFTER_HOLD = timedelta(milliseconds=250)
+# What may go on is looked at again when most of it has gone on.
+LOOK_AFTER_TRUE = timedelta(seconds=1)
 
 
 class RequestDesk:
@@ -183,11 +185,20 @@ def _earliest(requests: Sequence[Request]) -> Mapping[str, datetime]:
 
 
 def _looks(evaluations: Sequence[Evaluation], held: Sequence[Request], now: datetime) -> list[Recheck]:
-    watched = {
-        (each.request.organization_id, each.request.source_deployment_id) for each in evaluations if each.watching
-    }
+    watched: dict[tuple[str, str], datetime] = {}
+    for each in evaluations:
+        if each.watching:
+            key = (each.request.organization_id, each.request.source_deployment_id)
+            watched[key] = min(_first_look(each, now), watched.get(key, now + LOOK_AFTER_TRUE))
     unknown = {(each.organization_id, each.source_deployment_id) for each in held}
     return [
-        *(Recheck(*key, Cause.FACT, now) for key in sorted(watched)),
+        *(Recheck(*key, Cause.FACT, due_at) for key, due_at in sorted(watched.items())),
         *(Recheck(*key, Cause.HOLD, now + FIRST_LOOK_AFTER_HOLD) for key in sorted(unknown)),
     ]
+
+
+def _first_look(evaluation: Evaluation, now: datetime) -> datetime:
+    # A fact may have come in while it was made, without the one knowing of the other.
+    if evaluation.conditions is not ConditionsResult.TRUE:
+        return now
+    return min(evaluation.next_change_at or now + LOOK_AFTER_TRUE, now + LOOK_AFTER_TRUE)

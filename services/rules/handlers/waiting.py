@@ -113,6 +113,9 @@ def reevaluate(watched: Sequence[Watched], knowledge: Mapping[DeploymentKey, Fac
         if _differs(kept, combined([result_of(rule, facts, now) for rule in each.rules]), next_change, now):
             ready = Ready(kept.request, kept.target, each.rules)
             seen.evaluations.append(evaluate_request(ready, number=kept.latest_number + 1, facts=facts, now=now))
+        else:
+            # Newer facts may hold longer, but what was promised ends when it was said to end.
+            seen.look_again(key, kept.holds_until)
     return seen
 
 

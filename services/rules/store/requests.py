@@ -76,14 +76,25 @@ _INSERT_EVALUATIONS = text(
     "cast(:numbers AS int[]), cast(:evaluated AS timestamptz[]), cast(:conditions AS text[]), "
     "cast(:summaries AS text[]), cast(:holds AS timestamptz[]), cast(:headers AS text[]), cast(:values AS bytea[]))"
 )
+# Each deployment is looked up by itself, however many requests wait; OFFSET 0 keeps the planner from joining.
 _WAITING = text(
     f"SELECT {', '.join('r.' + name for name in _REQUEST_COLUMNS.split(', '))}, e.conditions, e.holds_until "  # noqa: S608
     "FROM unnest("
     "cast(:organizations AS text[]), cast(:ids AS text[])) AS i(organization_id, deployment_id) "
-    "JOIN rules.request r ON r.organization_id = i.organization_id AND r.source_deployment_id = i.deployment_id "
-    "AND (r.hold_until IS NOT NULL OR r.watching) LEFT JOIN rules.evaluation e "
+    "CROSS JOIN LATERAL (SELECT * FROM rules.request r WHERE r.organization_id = i.organization_id "
+    "AND r.source_deployment_id = i.deployment_id AND (r.hold_until IS NOT NULL OR r.watching) "
+    "ORDER BY r.promotion_id OFFSET 0 FOR UPDATE) AS r LEFT JOIN rules.evaluation e "
     "ON e.organization_id = r.organization_id AND e.promotion_id = r.promotion_id AND e.number = r.latest_number "
-    "ORDER BY r.organization_id, r.promotion_id FOR UPDATE OF r"
+    "ORDER BY r.organization_id, r.promotion_id"
+)
+_SETTLED = text(
+    "SELECT r.organization_id, r.promotion_id FROM unnest(cast(:organizations AS text[]), cast(:ids AS text[])) "
+    "AS i(organization_id, deployment_id) CROSS JOIN LATERAL (SELECT * FROM rules.request r "
+    "WHERE r.organization_id = i.organization_id AND r.source_deployment_id = i.deployment_id AND r.watching OFFSET 0) "
+    "AS r CROSS JOIN LATERAL (SELECT FROM promotion.published_promotion p "
+    "WHERE p.organization_id = r.organization_id AND p.promotion_id = r.promotion_id "
+    "AND (p.status IN ('completed', 'failed', 'rejected') OR p.status_reason IN ('executing', 'retrying')) "
+    "OFFSET 0) AS p"
 )
 _WATCHED = text(
     "SELECT DISTINCT r.organization_id, r.source_deployment_id FROM unnest(cast(:organizations AS text[]), "
@@ -190,6 +201,15 @@ async def watched_deployments(
         _WATCHED, {"organizations": [each[0] for each in ordered], "ids": [each[1] for each in ordered]}
     )
     return {(row.organization_id, row.source_deployment_id) for row in rows}
+
+
+async def settled_requests(connection: AsyncConnection, deployments: Collection[tuple[str, str]]) -> list[Key]:
+    """Name the watched requests from these deployments that no evaluation can move any more."""
+    ordered = sorted(deployments)
+    rows = await connection.execute(
+        _SETTLED, {"organizations": [each[0] for each in ordered], "ids": [each[1] for each in ordered]}
+    )
+    return [(row.organization_id, row.promotion_id) for row in rows]
 
 
 async def stop_watching(connection: AsyncConnection, keys: Collection[Key]) -> None:

@@ -1,6 +1,7 @@
 """What the other services publish of deployments, gateways, environments and promotions; read in bulk."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -55,15 +56,32 @@ async def load_surroundings(
 
     ``agents`` are (organization, agent).
     """
-    known = await _deployments(connection, _KNOWN, deployments)
-    wanted = {(each.organization_id, each.agent_id) for each in known} | set(agents)
-    running = await _deployments(connection, _RUNNING, wanted)
     organizations = {organization_id for organization_id, _ in (*deployments, *agents)}
+    known = await load_known(connection, deployments, organizations)
+    return await with_company(connection, known, organizations, agents)
+
+
+async def load_known(
+    connection: AsyncConnection, deployments: Collection[tuple[str, str]], organizations: Collection[str]
+) -> Surroundings:
+    """Load these deployments alone, and the order of environments."""
+    known = await _deployments(connection, _KNOWN, deployments)
     return Surroundings(
-        known=_grouped(known, "deployment_id"),
-        of_agent=_grouped(running, "agent_id"),
-        gateways=await load_gateways(connection, organizations),
-        environments=await load_environments(connection, organizations),
+        known=_grouped(known, "deployment_id"), environments=await load_environments(connection, organizations)
+    )
+
+
+async def with_company(
+    connection: AsyncConnection,
+    known: Surroundings,
+    organizations: Collection[str],
+    agents: Collection[tuple[str, str]] = (),
+) -> Surroundings:
+    """Add what else the agents of ``known`` and ``agents`` run, and the gateways."""
+    wanted = {(each.organization_id, each.agent_id) for found in known.known.values() for each in found} | set(agents)
+    running = await _deployments(connection, _RUNNING, wanted)
+    return replace(
+        known, of_agent=_grouped(running, "agent_id"), gateways=await load_gateways(connection, organizations)
     )
 
 

@@ -194,6 +194,30 @@ async def test_a_promotion_that_ended_is_not_evaluated_any_more(world: World) ->
     assert await world.evaluations() == []
 
 
+async def test_what_may_go_on_is_let_go_when_it_is_first_looked_at_and_has_gone_on(world: World) -> None:
+    await world.deploy()
+    await world.rule(requires_approval=False, conditions={"field": "metrics.error_rate", "op": "lt", "value": 0.5})
+    await world.observe(measured(at=world.now, error_rate=0.1))
+    await world.look()
+    event = requested()
+    await world.request(event)
+    await world.evaluations()
+
+    await world.look()
+    at_once = await watched(world)
+    await world.promotion(event.data.promotion_id, status="approved", status_reason="executing")  # type: ignore[attr-defined]
+    world.after(seconds=1)
+    await world.look()
+
+    assert (at_once, await watched(world)) == (1, 0)
+    assert await world.evaluations() == []
+
+
+async def watched(world: World) -> int:
+    async with world.database.begin() as connection:
+        return len((await connection.execute(text("SELECT promotion_id FROM rules.request WHERE watching"))).all())
+
+
 async def test_facts_of_the_deployment_that_runs_in_the_target_are_compared(world: World) -> None:
     await world.deploy()
     await world.deploy("dep-old", environment="staging", gateway_id="gw-staging", version="0.9", digest=None)
