@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -22,6 +22,7 @@ MAX_ATTRIBUTE_CHARACTERS = 1024
 EXTENSIONS = ("traceparent", "tracestate", "correlationid", "causationid", "publisher")
 STRUCTURED = "application/cloudevents+json"
 _REQUIRED = ("specversion", "id", "source", "type")
+_CONTENT_TYPE = "datacontenttype"
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
@@ -90,13 +91,9 @@ def decode(*, topic: str, key: bytes | None, headers: Headers, value: bytes | No
 
 def unwrap(headers: Headers, value: bytes) -> tuple[dict[str, str], bytes]:
     """Take a record of either mode apart: its CloudEvents attributes, not yet checked, and its data as JSON."""
-    text_headers = _text_headers(headers)
-    content_type = text_headers.pop("content-type", "")
-    if content_type.lower().startswith(STRUCTURED):
+    attributes = _text_headers(headers)
+    if attributes.get(_CONTENT_TYPE, "").lower().startswith(STRUCTURED):
         return _structured(value)
-    attributes = {name[3:]: text for name, text in text_headers.items()}
-    if content_type:
-        attributes["datacontenttype"] = content_type
     return attributes, value
 
 
@@ -111,16 +108,25 @@ def from_document(document: Mapping[str, Any], data: bytes) -> tuple[str, Event]
 def _text_headers(headers: Headers) -> dict[str, str]:
     text: dict[str, str] = {}
     for name, raw in headers:
-        lowered = name.lower()
-        if not (lowered.startswith("ce_") or lowered == "content-type"):
+        attribute = _attribute_of(name)
+        if attribute is None:
             continue
         if raw is None:
             raise Unreadable("bad_header", f"the header {name} is null; give it a value or leave it out")
         try:
-            text[lowered] = raw.decode("utf-8")
+            text[attribute] = raw.decode()
         except UnicodeDecodeError:
             raise Unreadable("bad_header", f"the header {name} is not UTF-8") from None
     return text
+
+
+# Most records carry the same few names.
+@lru_cache(maxsize=1_000)
+def _attribute_of(header: str) -> str | None:
+    lowered = header.lower()
+    if lowered == "content-type":
+        return _CONTENT_TYPE
+    return lowered[3:] if lowered.startswith("ce_") else None
 
 
 def _structured(value: bytes) -> tuple[dict[str, str], bytes]:
@@ -150,9 +156,7 @@ def _event(*, topic: str, key: bytes | None, attributes: dict[str, str], data: b
             "wrong_type",
             f"the type {attributes['type'][:80]!r} does not belong here; use {event_type(topic)}",
         )
-    for name, text in attributes.items():
-        if len(text) > MAX_ATTRIBUTE_CHARACTERS or not (text.isascii() and text.isprintable()):
-            _check_attribute(name, text)
+    _check_attributes(attributes)
     body = _data(topic, data)
     return Event(
         topic=topic,
@@ -164,6 +168,14 @@ def _event(*, topic: str, key: bytes | None, attributes: dict[str, str], data: b
         data=body,
         extensions={name: attributes[name] for name in EXTENSIONS if name in attributes},
     )
+
+
+def _check_attributes(attributes: Mapping[str, str]) -> None:
+    # All in one, which is enough for nearly every record; one by one only for those that it is not enough for.
+    together = "".join(attributes.values())
+    if len(together) > MAX_ATTRIBUTE_CHARACTERS or not (together.isascii() and together.isprintable()):
+        for name, text in attributes.items():
+            _check_attribute(name, text)
 
 
 def _check_attribute(name: str, text: str) -> None:

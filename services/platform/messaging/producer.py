@@ -5,6 +5,7 @@ After any error the client is thrown away and made anew: an idempotent producer 
 
 import asyncio
 import contextlib
+import struct
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -19,7 +20,6 @@ from aiokafka.errors import (
     RecordListTooLargeError,
     UnsupportedForMessageFormatError,
 )
-from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from schemas.cloudevents import EncodedRecord
@@ -28,6 +28,8 @@ from services.platform.messaging.signatures import Sign, outgoing, signer_of_ser
 from services.platform.settings import Settings
 from services.platform.telemetry import PUBLISHED
 
+# Of Kafka's hash of keys.
+_SEED, _FACTOR, _32_BITS = 0x9747B28C, 0x5BD1E995, 0xFFFFFFFF
 BATCH_BYTES = 131_072
 MAX_REQUEST_BYTES = 2_097_152
 
@@ -158,7 +160,20 @@ async def _by_partition(
 @lru_cache(maxsize=10_000)
 def partition_of(key: bytes | None, partitions: int) -> int:
     """Give the partition of ``key`` as every Kafka client of the default partitioner would."""
-    return int((murmur2(key or b"") & 0x7FFFFFFF) % partitions)
+    return (_murmur2(key or b"") & 0x7FFFFFFF) % partitions
+
+
+def _murmur2(key: bytes) -> int:
+    # Kafka's hash, a word at a time: the client's own goes byte by byte and takes twice as long.
+    words = len(key) >> 2
+    hashed = _SEED ^ len(key)
+    for word in struct.unpack_from(f"<{words}I", key):
+        mixed = word * _FACTOR & _32_BITS
+        hashed = (hashed * _FACTOR & _32_BITS) ^ ((mixed ^ (mixed >> 24)) * _FACTOR & _32_BITS)
+    if rest := key[words << 2 :]:
+        hashed = (hashed ^ int.from_bytes(rest, "little")) * _FACTOR & _32_BITS
+    hashed = (hashed ^ (hashed >> 13)) * _FACTOR & _32_BITS
+    return hashed ^ (hashed >> 15)
 
 
 async def _send_group(

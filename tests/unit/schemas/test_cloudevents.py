@@ -46,6 +46,19 @@ def test_what_is_encoded_is_decoded_equal() -> None:
     assert decode(topic=record.topic, key=record.key, headers=record.headers, value=record.value) == event
 
 
+def test_attributes_are_measured_one_by_one_and_not_together() -> None:
+    record = encode(requested())
+    headers = (*record.headers, ("ce_tracestate", b"a" * 1000), ("ce_publisher", b"b" * 1000))
+
+    read = decode(topic=record.topic, key=record.key, headers=headers, value=record.value)
+
+    assert len(read.extensions["tracestate"]) == len(read.extensions["publisher"]) == 1000
+    with pytest.raises(Unreadable, match="tracestate"):
+        decode(
+            topic=record.topic, key=record.key, headers=(*headers, ("ce_tracestate", b"a" * 1025)), value=record.value
+        )
+
+
 def test_equal_events_are_equal_bytes() -> None:
     assert encode(requested()) == encode(requested())
 
