@@ -4,6 +4,7 @@ It follows no redirect, uses no proxy and keeps no cookie; a credential goes to 
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
@@ -44,8 +45,7 @@ class GatewayClient:
         if gateway.url is None:
             return NoAnswer(f"the gateway {gateway.gateway_id} is not registered; register it", sent=False)
         try:
-            check_url(gateway.url, self._allowed)
-            url = URL(gateway.url.rstrip("/")) / "deployments" / order.key
+            url = _deployments_at(gateway.url, self._allowed) / order.key
             credential = self._credential(gateway, gateway.url)
         except ValueError as error:
             return NoAnswer(f"the gateway's URL cannot be used: it {_reason(error)}", sent=False)
@@ -113,6 +113,13 @@ class GatewayClient:
 
     def _new_session(self, *, keep: bool) -> aiohttp.ClientSession:
         return open_session(self._guard, timeout_seconds=self._timeout_seconds, keep=keep)
+
+
+# Asked of each call, and the same for all calls to one gateway; what is refused is not kept.
+@lru_cache(maxsize=1_000)
+def _deployments_at(url: str, allowed: tuple[Network, ...]) -> URL:
+    check_url(url, allowed)
+    return URL(url.rstrip("/")) / "deployments"
 
 
 def _is_final_no(call: Call, answer: Answer | NoAnswer) -> bool:

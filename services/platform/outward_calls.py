@@ -88,6 +88,8 @@ async def read_answer(response: aiohttp.ClientResponse, *, most_bytes: int) -> b
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         response.close()
         raise WrongAnswer("the answer is compressed although none was asked for")
+    if response.content_length is not None and response.content_length <= most_bytes:
+        return await response.read()
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
