@@ -184,7 +184,7 @@ class KeyRing:
     async def verify(self, key: str) -> Principal | None:
         """Give the principal of ``key``, or None when it is unknown, expired or revoked."""
         parts = key.split("_", 2)
-        if len(parts) != 3 or parts[0] != KEY_PREFIX or not key.isascii():
+        if len(parts) != 3 or parts[0] != KEY_PREFIX or not (key.isascii() and key.isprintable()):
             return None
         now, presented = self.clock(), digest(key, self.pepper)
         remembered = self._known.get(presented)
