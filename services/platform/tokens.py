@@ -183,7 +183,7 @@ def _instant(claims: Mapping[str, Any], name: str) -> float | None:
 
 def principal_of(claims: Mapping[str, Any], rules: TokenRules) -> Principal:
     """Give whom the claims of a token stand for; raises WrongToken."""
-    if rules.subject_claim == "email" and claims.get("email_verified") is not True:
+    if rules.subject_claim in {"email", "/email"} and claims.get("email_verified") is not True:
         raise WrongToken("its e-mail address is not verified")
     grants = Grants.known(_roles(_claim(claims, rules.roles_claim)))
     # A token speaks for the person that it was issued to, in one organization; who may do more is said by a key alone.

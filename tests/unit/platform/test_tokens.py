@@ -95,9 +95,10 @@ def test_claims_are_found_where_they_are_configured() -> None:
     assert principal == Principal("globex", "bob", Grants.of(Role.ADMIN), "oidc")
 
 
+@pytest.mark.parametrize("claim", ["email", "/email"])
 @pytest.mark.parametrize("verified", [None, False, "true", 1])
-def test_an_address_that_nobody_verified_names_nobody(verified: object) -> None:
-    rules = TokenRules(ISSUER, AUDIENCE, subject_claim="email")
+def test_an_address_that_nobody_verified_names_nobody(verified: object, claim: str) -> None:
+    rules = TokenRules(ISSUER, AUDIENCE, subject_claim=claim)
 
     with pytest.raises(WrongToken, match="not verified"):
         read(token(claims(email="alice@example.com", email_verified=verified)), rules)
