@@ -6,7 +6,7 @@ A viewer who falls behind what is remembered here reads pages from PostgreSQL; n
 import asyncio
 import contextlib
 from bisect import bisect_right
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -25,6 +25,8 @@ POLL_SECONDS = 0.5
 REMEMBERED = 1000
 PAGE = 500
 MAX_VIEWERS = 1000
+# Of these so many at most for one organization, so that none takes the places of the others.
+MOST_OF_ONE = 200
 
 _COLUMNS = "promotion_id, version, previous_status, status, status_reason, status_message, actor, at"
 _NEWER = text(
@@ -41,7 +43,7 @@ _log = structlog.get_logger()
 
 
 class TooManyViewers(Exception):
-    """This process serves as many streams as it may."""
+    """This process serves as many streams as it may, all together or to one organization."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,6 @@ class Feed:
 
     position: int
     frames: deque[Frame] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    viewers: int = 0
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, frame: Frame) -> None:
@@ -88,6 +89,7 @@ class Feeds:
     def __init__(self, database: Database, url: str) -> None:
         self._database = database
         self._feeds: dict[str, Feed] = {}
+        self._viewers: Counter[str] = Counter()
         self._look = asyncio.Event()
         self._listener = Listener(url, CHANNEL, self._look.set, role=None)
         self.closing = asyncio.Event()
@@ -116,16 +118,19 @@ class Feeds:
     @contextlib.asynccontextmanager
     async def watch(self, organization_id: str) -> AsyncIterator[Feed]:
         """Keep the organization's feed filled for as long as the context lasts; raises TooManyViewers."""
-        if sum(feed.viewers for feed in self._feeds.values()) >= MAX_VIEWERS:
+        if self._viewers.total() >= MAX_VIEWERS or self._viewers[organization_id] >= MOST_OF_ONE:
             raise TooManyViewers
-        newest = await self._newest(organization_id)
-        feed = self._feeds.setdefault(organization_id, Feed(newest))
-        feed.viewers += 1
+        # Before anything is waited for, so that those who come at one time are counted as well.
+        self._viewers[organization_id] += 1
         try:
-            yield feed
+            if organization_id not in self._feeds:
+                newest = await self._newest(organization_id)
+                self._feeds.setdefault(organization_id, Feed(newest))
+            yield self._feeds[organization_id]
         finally:
-            feed.viewers -= 1
-            if not feed.viewers:
+            self._viewers[organization_id] -= 1
+            if not self._viewers[organization_id]:
+                del self._viewers[organization_id]
                 self._feeds.pop(organization_id, None)
 
     async def page(self, organization_id: str, position: int) -> list[Frame]:
