@@ -78,7 +78,7 @@ class Attempt:
 
     def written(self) -> str:
         """Write it for a cookie."""
-        whole = json.dumps([self.state, self.nonce, self.verifier, self.target])
+        whole = json.dumps([self.state, self.nonce, self.verifier, self.target], ensure_ascii=False)
         return base64.urlsafe_b64encode(whole.encode()).decode().rstrip("=")
 
     @classmethod
@@ -123,7 +123,9 @@ class SignIn:
         self._post = post
         self._elapsed = elapsed
         self._endpoints: Endpoints | None = None
+        self._fetched_at = 0.0
         self._asked_at: float | None = None
+        self._refreshing: asyncio.Task[None] | None = None
         self._exchanges = asyncio.Semaphore(MOST_EXCHANGES)
 
     async def leave(self, attempt: Attempt) -> str:
@@ -201,18 +203,29 @@ class SignIn:
         return _token_of(status, body)
 
     async def _known(self) -> Endpoints:
-        now = self._elapsed()
-        asked_lately = self._asked_at is not None and now - self._asked_at < MIN_INTERVAL_SECONDS
-        is_fresh = self._endpoints is not None and self._asked_at is not None and now - self._asked_at < FRESH_SECONDS
-        if not is_fresh and not asked_lately:
-            self._asked_at = now
-            try:
-                self._endpoints = read_endpoints(await self._fetch(), self._issuer)
-            except FetchFailed as error:
-                _log.warning("issuer's configuration not fetched", error=str(error))
+        if self._endpoints is None or self._elapsed() - self._fetched_at >= FRESH_SECONDS:
+            await self._refresh()
         if self._endpoints is None:
             raise IssuerUnavailable("the identity provider cannot be asked now; come again in a moment")
         return self._endpoints
+
+    async def _refresh(self) -> None:
+        if self._refreshing is None:
+            if self._asked_at is not None and self._elapsed() - self._asked_at < MIN_INTERVAL_SECONDS:
+                return
+            self._asked_at = self._elapsed()
+            self._refreshing = asyncio.create_task(self._ask_where())
+        # Whoever goes away while it waits takes the answer from nobody else.
+        await asyncio.shield(self._refreshing)
+
+    async def _ask_where(self) -> None:
+        try:
+            self._endpoints = read_endpoints(await self._fetch(), self._issuer)
+            self._fetched_at = self._elapsed()
+        except FetchFailed as error:
+            _log.warning("issuer's configuration not fetched", error=str(error))
+        finally:
+            self._refreshing = None
 
 
 def read_endpoints(document: bytes, issuer: str) -> Endpoints:
