@@ -25,7 +25,9 @@ class Notice:
 
 def sealed(notice: Notice, token: str) -> str:
     """Write a notice for the cookie of the session with ``token``."""
-    words = base64.urlsafe_b64encode(json.dumps([notice.tone, notice.text[:MAX_CHARACTERS]]).encode()).decode()
+    # As they are, so that the longest in any script fits a cookie.
+    said = json.dumps([notice.tone, notice.text[:MAX_CHARACTERS]], ensure_ascii=False)
+    words = base64.urlsafe_b64encode(said.encode()).decode()
     return f"{words}.{_seal(words, token)}"
 
 

@@ -37,4 +37,5 @@ def from_own_page(headers: Mapping[str, str]) -> bool:
 def local_path(target: str) -> str:
     """Give ``target`` where it is a path of this site, else the way home: nobody is sent elsewhere."""
     plain = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
-    return target if plain and len(target) <= 2000 and "\\" not in target else "/"
+    # Bytes, since it travels in a cookie while somebody is at the identity provider.
+    return target if plain and len(target.encode()) <= 2000 and "\\" not in target else "/"

@@ -37,6 +37,14 @@ def test_a_notice_of_another_session_is_not_shown() -> None:
     assert unsealed(sealed(Notice("done", "Approved"), "token"), "another") is None
 
 
+@pytest.mark.parametrize("character", ["x", "ü", "語", "😀"])
+def test_the_longest_notice_fits_a_cookie(character: str) -> None:
+    written = sealed(Notice("trouble", character * 5000), "token")
+
+    assert len(written) < 4000
+    assert unsealed(written, "token") == Notice("trouble", character * 600)
+
+
 def test_a_long_notice_is_cut() -> None:
     read = unsealed(sealed(Notice("done", "x" * 5000), "token"), "token")
 

@@ -54,7 +54,7 @@ def test_a_path_of_this_site_is_gone_to(target: str) -> None:
 @pytest.mark.parametrize(
     "target",
     ["", "inbox", "//evil.example", "/\\evil.example", "\\\\evil", "https://evil.example", "javascript:alert(1)",
-     "/a\r\nset-cookie: x", "/\tevil", "/" + "a" * 3000],
+     "/a\r\nset-cookie: x", "/\tevil", "/" + "a" * 3000, "/" + "語" * 1000],
 )  # fmt: skip
 def test_every_other_place_is_home(target: str) -> None:
     assert local_path(target) == "/"
