@@ -67,7 +67,8 @@ def break_glass(promotion: Promotion, vote: Vote, cause: Cause) -> Transition | 
     if promotion.state not in lifecycle.PENDING | {lifecycle.APPROVED_CONDITIONS}:
         raise TooLate("break the glass for", promotion)
     if cause.at >= promotion.expires_at:
-        return expired(promotion, cause)
+        # Nothing was broken, and nobody is to be alarmed.
+        return expired(promotion, replace(cause, evidence={**cause.evidence, "break_glass": False}))
     step = voted(promotion.but(votes=_with(vote, promotion, before)), cause)
     message = f"{vote.voter} broke the glass: {vote.reason} {step.after.message}"
     return replace(step, before=promotion, after=step.after.but(message=message))

@@ -187,9 +187,10 @@ def test_an_ordinary_approval_of_one_s_own_stays_refused() -> None:
 
 def test_after_its_time_it_expires_instead() -> None:
     waiting = evaluated_to(pending(), **NEEDS_TWO, expires_after=timedelta(hours=1))
-    late = replace(cause("alma"), at=waiting.expires_at)
+    late = replace(cause("alma"), at=waiting.expires_at, evidence={"break_glass": True})
 
     step = commands.break_glass(waiting, replace(vote("alma"), breaks_glass=True), late)
 
     assert step is not None
     assert step.after.state.status is PromotionStatus.REJECTED
+    assert not step.cause.evidence["break_glass"]
