@@ -83,7 +83,7 @@ def approved(promotion: Promotion) -> Event:
         executing_at=at,
         version=version,
     )
-    cause = _id(promotion, topics.PROMOTION_CHANGED, version)
+    cause = _id(request.organization_id, str(request.id), topics.PROMOTION_CHANGED, version)
     slot = slot_key(request.organization_id, request.agent_id, promotion.target_gateway_id)
     extensions = {"causationid": cause}
     return _event(promotion, topics.PROMOTION_APPROVED, version, data, at=at, extensions=extensions, key=slot)
@@ -107,7 +107,7 @@ def _event(
     return Event(
         topic=topic,
         key=key or identifier,
-        id=_id(promotion, topic, counter),
+        id=_id(request.organization_id, identifier, topic, counter),
         source=event_source(SERVICE, request.organization_id),
         subject=identifier,
         time=at,
@@ -116,6 +116,5 @@ def _event(
     )
 
 
-def _id(promotion: Promotion, topic: str, counter: int) -> str:
-    request = promotion.request
-    return event_id(f"{request.organization_id}/{request.id}", counter, type_of(topic))
+def _id(organization_id: str, promotion_id: str, topic: str, counter: int) -> str:
+    return event_id(f"{organization_id}/{promotion_id}", counter, type_of(topic))

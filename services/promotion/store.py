@@ -125,11 +125,13 @@ _OLDER_HELD = text(
     f"ON {_IN_SLOT} AND {HELD} AND (p.created_at, p.id) < (s.created_at, s.id) "
     "ORDER BY p.organization_id, p.id FOR UPDATE OF p"
 )
+# Each is looked up by itself, however many are under way; OFFSET 0 keeps the planner from joining.
 _UNDER_WAY = text(
     "SELECT p.organization_id, p.source_deployment_id, p.target_gateway_id, p.agent_id, p.id FROM "  # noqa: S608
     "unnest(cast(:organizations AS text[]), cast(:agents AS text[]), cast(:gateways AS text[]), "
     "cast(:deployments AS text[])) AS s(organization_id, agent_id, gateway_id, deployment_id) "
-    f"JOIN promotion.promotion AS p ON {_IN_SLOT} AND p.source_deployment_id = s.deployment_id AND {UNDER_WAY}"
+    f"CROSS JOIN LATERAL (SELECT * FROM promotion.promotion AS p WHERE {_IN_SLOT} "
+    f"AND p.source_deployment_id = s.deployment_id AND {UNDER_WAY} OFFSET 0) AS p"
 )
 _EXPIRED = text(
     "SELECT p.organization_id, p.id FROM promotion.promotion AS p "  # noqa: S608
