@@ -5,7 +5,6 @@ Pure: bytes in, values out. What cannot be read is an ``Unreadable`` with a stab
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any
@@ -15,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from schemas import strict_json
 from schemas.events import DATA_OF_TOPIC, Event, EventData, event_type
 from schemas.text import plain_text
+from schemas.values import dataclass
 
 MAX_VALUE_BYTES = 900_000
 MAX_ATTRIBUTE_CHARACTERS = 1024

@@ -3,7 +3,7 @@
 Readers ignore what they do not know, so that a newer writer stays readable; writers write every field.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas import topics
 from schemas.moments import Moment
 from schemas.text import EnvironmentName, Identifier, Sentence, Version
+from schemas.values import dataclass
 from schemas.vocabulary import (
     ConditionsResult,
     DeploymentOutcome,

@@ -1,10 +1,11 @@
 """From the outcome of a lease to the row that it leaves, and to what is reported and recorded with it. Pure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
+from schemas.values import dataclass
 from services.executor.domain.announcement import Finished
 from services.executor.domain.course import Again, Failed, Outcome, Released, Succeeded
 from services.executor.domain.execution import Execution, ExecutionStatus, checked_move

@@ -4,11 +4,11 @@ Only the organization's executor is believed; whatever matches no executing prom
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import structlog
 
 from schemas.events import DeploymentCompleted, Event, event_source
+from schemas.values import dataclass
 from schemas.vocabulary import DeploymentOutcome
 from services.promotion import store
 from services.promotion.domain.lifecycle import Transition

@@ -5,13 +5,13 @@ Chain heads are the last locks of a transaction, taken in order of the organizat
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.values import dataclass
 from services.promotion.domain import chain
 from services.promotion.domain.chain import Break, Entry, Head, Link
 from services.promotion.domain.lifecycle import Transition

@@ -1,11 +1,11 @@
 """The event that reports an outcome; made from stored values alone, so that every repeat is the same bytes."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from schemas.events import DeploymentCompleted, Event, event_source, event_type
 from schemas.identifiers import event_id
 from schemas.topics import DEPLOYMENT_COMPLETED
+from schemas.values import dataclass
 from schemas.vocabulary import DeploymentOutcome, StatusReason
 from services.executor.domain.execution import Order
 

@@ -3,7 +3,6 @@
 Where an answer is not exactly what the contract says, its meaning is unknown, and the key is looked up.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -12,6 +11,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from schemas.values import dataclass
 from services.executor.domain.execution import Order
 
 MAX_ERROR_CHARACTERS = 500

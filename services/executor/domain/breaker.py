@@ -3,9 +3,10 @@
 After some failures in a row it opens for a short time, then lets one call through to see.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from schemas.values import dataclass
 
 FAILURES_TO_OPEN = 5
 FIRST_REST_SECONDS = 0.5

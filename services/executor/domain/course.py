@@ -3,10 +3,11 @@
 Nothing fails before the gateway has confirmed that it will not be live, or before that is known to be beyond reach.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from schemas.values import dataclass
 from schemas.vocabulary import StatusReason
 from services.executor.domain.answers import (
     Absent,

@@ -5,12 +5,13 @@ Its key at the gateway is the promotion's id, so that every attempt asks for the
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from uuid import UUID
 
+from schemas.values import dataclass
 from schemas.vocabulary import StatusReason
 
 

@@ -1,13 +1,13 @@
 """Orders that arrive: kept once each, and only where the promotion itself says that it is executing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.values import dataclass
 from services.executor.domain.announcement import Finished
 from services.executor.domain.execution import FINISHED, Order
 from services.executor.store.rows import FINISHED_COLUMNS, columns, to_finished

@@ -1,11 +1,12 @@
 """The gateways that have work, with the addresses and limits that inventory publishes."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.values import dataclass
 from services.executor.store.rows import UNFINISHED
 from services.platform.vault import origin
 

@@ -4,13 +4,14 @@ Every claim raises the epoch, and nothing is written under an epoch that is not 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.values import dataclass
 from schemas.vocabulary import StatusReason
 from services.executor.domain.execution import Execution, ExecutionStatus
 from services.executor.store.rows import EXECUTION_COLUMNS, UNFINISHED, columns, to_execution

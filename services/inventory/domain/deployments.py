@@ -5,10 +5,11 @@ failure makes the successes before it void: what failed was never live, and what
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from schemas.values import dataclass
 from schemas.vocabulary import DeploymentOutcome, DeploymentStatus
 
 DeploymentKey = tuple[str, str, str]

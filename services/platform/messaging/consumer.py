@@ -6,7 +6,6 @@ in between repeats the batch, so what a subscription applies has to be guarded a
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -18,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.cloudevents import Unreadable, decode
 from schemas.events import Event
 from schemas.topics import consumer_group
+from schemas.values import dataclass
 from services.platform.clock import Clock
 from services.platform.database import Database, is_permanent
 from services.platform.messaging.claims import claimed_organization

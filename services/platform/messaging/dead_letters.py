@@ -5,7 +5,6 @@ Parking is idempotent: the same record parked twice by the same group is one dea
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid5
 
@@ -15,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.cloudevents import EncodedRecord, Headers
 from schemas.identifiers import NAMESPACE
 from schemas.topics import dead_letter_topic
+from schemas.values import dataclass
 from services.platform.messaging.outbox import dump_headers
 
 # What makes a letter larger is kept in PostgreSQL alone: the broker would refuse it, and the relay stand still.

@@ -4,9 +4,10 @@ A person is one voter however the subject is written, and never a voter on the p
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from schemas.principals import principal_key
+from schemas.values import dataclass
 from schemas.vocabulary import Decision
 from services.promotion.domain.promotion import Vote
 

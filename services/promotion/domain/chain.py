@@ -7,11 +7,12 @@ JSON does not need; the evidence stands in it as the very text that is stored.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 from pydantic_core import to_json
+
+from schemas.values import dataclass
 
 GENESIS = bytes(32)
 

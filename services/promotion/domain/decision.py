@@ -1,9 +1,9 @@
 """What follows from an evaluation, the votes and the time: refused, vetoed, waiting or granted."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from schemas.values import dataclass
 from schemas.vocabulary import ConditionsResult, StatusReason
 from services.promotion.domain.approvals import Ballot, Granted, Vetoed, Waiting
 from services.promotion.domain.promotion import Evaluation, Refusal, Vote

@@ -4,10 +4,11 @@ Whoever changes a promotion's state does it through ``move``; the database refus
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from schemas.values import dataclass
 from schemas.vocabulary import PromotionStatus as Status
 from schemas.vocabulary import StatusReason as Reason
 from services.promotion.domain.promotion import DEFAULT_LIFETIME, Cause, Promotion, Request, State

@@ -1,11 +1,11 @@
 """What a promotion is: the request, what the rules said of it, who voted, and where it stands."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
+from schemas.values import dataclass
 from schemas.vocabulary import ConditionsResult, Decision, Execution, Origin, PromotionStatus, StatusReason
 
 # How long a promotion lives that no rule has been asked about yet.

@@ -1,9 +1,9 @@
 """What all rules of a hop together ask of a promotion: the strictest wins, and no rule means the built-in default."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from schemas.values import dataclass
 from schemas.vocabulary import ConditionsResult, Execution
 from services.rules.domain.rule import Rule
 from services.rules.domain.verdict import Verdict

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from schemas import topics
 from schemas.events import Event, Refusal, RuleReference, RulesEvaluated, event_source, event_type
 from schemas.identifiers import event_id
+from schemas.values import dataclass
 from schemas.vocabulary import ConditionsResult, StatusReason
 from services.rules.domain.decision import Decision
 from services.rules.domain.request import Request

@@ -1,9 +1,9 @@
 """Rules + facts + now → what becomes of a request: an evaluation to be published, or a wait for its deployment."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from schemas.events import Event
+from schemas.values import dataclass
 from schemas.vocabulary import ConditionsResult
 from services.rules.domain.decision import decide
 from services.rules.domain.evaluated import Target, decided, refused

@@ -1,9 +1,9 @@
 """A promotion as the promotion service publishes it. Values only."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from schemas.values import dataclass
 from schemas.vocabulary import Origin, PromotionStatus, StatusReason
 
 _ENDED = frozenset({PromotionStatus.COMPLETED, PromotionStatus.FAILED, PromotionStatus.REJECTED})

@@ -1,10 +1,10 @@
 """A request for a promotion, as the rules see it, and whether it can be promoted at all."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from schemas.values import dataclass
 from schemas.vocabulary import Origin
 from services.rules.domain.gateways import Unresolved, resolve_gateway
 from services.rules.domain.rule import Rule

@@ -1,9 +1,10 @@
 """What runs where, as far as an evaluation needs to know it: deployments, gateways, the order of environments."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
+from schemas.values import dataclass
 from schemas.vocabulary import DEFAULT_ENVIRONMENTS, DeploymentStatus
 
 

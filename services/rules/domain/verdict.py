@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
+from schemas.values import dataclass
 from schemas.vocabulary import ConditionsResult
 from services.rules.domain.conditions import CompiledConditions, compile_conditions, evaluate, explain, next_change
 from services.rules.domain.facts import Facts

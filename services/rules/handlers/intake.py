@@ -1,12 +1,12 @@
 """Takes what is observed of deployments: each event once, whatever the order, and never from the future."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.events import DeploymentCompleted, Event, MetricsObserved, TestsCompleted, event_source
+from schemas.values import dataclass
 from schemas.vocabulary import DeploymentOutcome
 from services.platform.messaging.consumer import SomeUnprocessable, Unprocessable
 from services.rules.domain.facts import (

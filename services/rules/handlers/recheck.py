@@ -1,11 +1,12 @@
 """Looks at deployments of which something changed: requests that wait for them, and rules that act by themselves."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.values import dataclass
 from schemas.vocabulary import ConditionsResult
 from services.platform import tracing
 from services.platform.clock import Clock

@@ -1,11 +1,12 @@
 """Looks again at requests that wait: for their deployment to be announced, or for their conditions to change."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.values import dataclass
 from schemas.vocabulary import ConditionsResult
 from services.rules.domain.decision import combined
 from services.rules.domain.evaluation import Evaluation, Ready, evaluate_request, prepare, refuse_request

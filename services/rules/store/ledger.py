@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 from uuid import UUID
@@ -12,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.cloudevents import decode, encode
 from schemas.events import Event
+from schemas.values import dataclass
 from services.platform.messaging.outbox import dump_headers, load_headers
 
 _INSERT = text(

@@ -1,13 +1,14 @@
 """Deployments to be looked at again: why, when, and by one worker at a time."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.values import dataclass
 
 DeploymentKey = tuple[str, str]
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import topics
 from schemas.cloudevents import EncodedRecord, encode
+from schemas.values import dataclass
 from schemas.vocabulary import ConditionsResult, Origin
 from services.platform.messaging.outbox import dump_headers, load_headers
 from services.rules.domain.evaluated import Target

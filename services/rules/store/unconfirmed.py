@@ -1,12 +1,13 @@
 """Evaluations that the promotion service has not been seen to take: noted, found when due, let go when taken."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.values import dataclass
 
 Key = tuple[str, UUID]
 

@@ -1,13 +1,13 @@
 """What the conditions of acting and shadow rules were worth for deployments, and when that changed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.values import dataclass
 from schemas.vocabulary import ConditionsResult
 
 _ARRAYS = (

@@ -3,10 +3,10 @@
 The values come from the same closures that evaluation runs, so the two cannot disagree.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 
+from schemas.values import dataclass
 from services.rules.domain.conditions import phrases
 from services.rules.domain.conditions.baseline import reference_value
 from services.rules.domain.conditions.blockers import Blocker, blockers

@@ -1,9 +1,9 @@
 """Which of two facts stands, and when a fact from the future may count; any order of arrival ends the same."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from schemas.values import dataclass
 from services.rules.domain.facts.fact import Fact
 from services.rules.domain.facts.reading import AHEAD_TOLERATED
 

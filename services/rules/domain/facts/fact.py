@@ -4,10 +4,11 @@ Values only. Each fact is classified once, when it is first looked at, so that e
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from schemas.values import dataclass
 from services.rules.domain.facts.fields import field_of
 from services.rules.domain.facts.reading import Reading, read_value
 from services.rules.domain.facts.reasons import Reason

@@ -5,10 +5,10 @@ A function of the set of run events: order and repetition do not matter. It neve
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_FLOOR, Context, Decimal
 
+from schemas.values import dataclass
 from services.rules.domain.facts.fact import Fact, in_utc
 from services.rules.domain.facts.fields import FIELDS
 from services.rules.domain.facts.reasons import Reason
