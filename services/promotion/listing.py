@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.vocabulary import StatusReason
+from schemas.vocabulary import PromotionStatus, StatusReason
 from services.promotion.attempts import RETRYING
+from services.promotion.domain import lifecycle
 from services.promotion.domain.promotion import Promotion
 from services.promotion.rows import READ
 from services.promotion.store import with_votes
@@ -26,6 +27,11 @@ _TRIED_AGAIN = (
 _EXECUTING: Mapping[str, str] = {
     StatusReason.EXECUTING: f"p.status_reason = 'executing' AND NOT EXISTS {_TRIED_AGAIN}",
     StatusReason.RETRYING: f"p.status_reason = 'executing' AND EXISTS {_TRIED_AGAIN}",
+}
+# The statuses that a reason goes with.
+_STATUSES: Mapping[str, frozenset[PromotionStatus]] = {
+    reason: frozenset(state.status for state in lifecycle.SUCCESSORS if state is not None and state.reason is reason)
+    for reason in StatusReason
 }
 
 
@@ -46,6 +52,7 @@ async def page(
         elif name in filters:
             conditions.append(f"p.{name} = :{name}")
             parameters[name] = filters[name]
+    conditions += _by_status(filters)
     if before is not None:
         conditions.append("(p.created_at, p.id) < (:created_at, cast(:id AS uuid))")
         parameters |= {"created_at": before[0], "id": before[1]}
@@ -54,3 +61,15 @@ async def page(
         "ORDER BY p.created_at DESC, p.id DESC LIMIT :limit"
     )
     return await with_votes(connection, (await connection.execute(statement, parameters)).all())
+
+
+def _by_status(filters: Mapping[str, str]) -> list[str]:
+    """Say in words of the statement itself which statuses are listed: PostgreSQL takes the index of these few then.
+
+    A value that it is given apart could be any, the most frequent one too.
+    """
+    status, reason = filters.get("status"), filters.get("status_reason")
+    listed = {PromotionStatus(status)} if status else _STATUSES.get(reason or "", frozenset())
+    if not listed:
+        return []
+    return [f"p.status IN ({', '.join(sorted(repr(each.value) for each in listed))})"]

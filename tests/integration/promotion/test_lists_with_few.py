@@ -1,0 +1,78 @@
+"""Lists of which there are few among very many: PostgreSQL reads what it gives, not all that there is."""
+
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from services.promotion import listing, overviews
+from tests.integration.promotion.house import ORGANIZATION, House, completion, evaluation
+
+MANY = 20_000
+FEW = 500
+_READ = "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = :table"
+_COLUMNS = """SELECT attname AS name FROM pg_attribute
+    WHERE attrelid = cast(:table AS regclass) AND attnum > 0 AND NOT attisdropped AND attgenerated = ''"""
+_COPY = """INSERT INTO {table} ({columns}) SELECT {values}
+    FROM (SELECT * FROM {table} LIMIT 1) AS one, generate_series(1, :many) AS n"""
+
+
+async def _multiply(house: House, table: str, **others: str) -> None:
+    """Copy a row very many times, past the guards, with other values in some columns."""
+    async with house.owner.begin() as connection:
+        columns = [row.name for row in await connection.execute(text(_COLUMNS), {"table": table})]
+        values = [others.get(name, name) for name in columns]
+        copy = _COPY.format(table=table, columns=", ".join(columns), values=", ".join(values))
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(text(copy), {"many": MANY})
+    await house.as_owner(f"ANALYZE {table}")
+
+
+@pytest.fixture
+async def full(house: House) -> House:
+    """A house in which very many promotions to staging are completed, and one waits."""
+    done = uuid4()
+    await house.evaluate(evaluation(done))
+    await house.complete(completion(done))
+    await _multiply(house, "promotion.promotion", id="gen_random_uuid()", source_deployment_id="'copy-' || n")
+    await house.evaluate(evaluation(requires_approval=True, required_approvers=1))
+    return house
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ({"status": "failed"}, 0),
+        ({"status": "rejected"}, 0),
+        ({"status": "pending"}, 1),
+        ({"status": "completed"}, 10),
+        ({"status_reason": "awaiting_approval"}, 1),
+        ({"status_reason": "conditions_unmet"}, 0),
+        ({"status_reason": "timed_out"}, 0),
+        ({"created_by": "nobody"}, 0),
+        ({"target_environment": "production"}, 0),
+        ({"target_gateway_id": "gw-production"}, 0),
+        ({"source_deployment_id": "dep-nowhere"}, 0),
+        ({"agent_id": "nobody"}, 0),
+    ],
+)
+async def test_a_list_reads_little_more_than_it_gives(full: House, filters: dict[str, str], found: int) -> None:
+    async with full.database.begin() as connection:
+        given = await listing.page(connection, organization_id=ORGANIZATION, filters=filters, before=None, limit=10)
+        read = await connection.scalar(text(_READ), {"table": "promotion"})
+
+    assert len(given) == found
+    assert read < FEW
+
+
+async def test_what_somebody_never_did_is_not_looked_for_in_what_services_did(house: House) -> None:
+    await house.evaluate(evaluation())
+    (month,) = await house.as_owner("SELECT DISTINCT tableoid::regclass::text AS name FROM promotion.history")
+    await _multiply(house, month.name, version="100 + n", chain_seq="100 + n", actor="'service:rules'")
+
+    async with house.database.begin() as connection:
+        given = await overviews.audit(connection, ORGANIZATION, actor="nobody", before=2**62, limit=10)
+        read = await connection.scalar(text(_READ), {"table": month.name.partition(".")[2]})
+
+    assert given == []
+    assert read < FEW
