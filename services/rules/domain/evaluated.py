@@ -31,8 +31,9 @@ class Target:
 
 def decided(request: Request, number: int, *, target: Target, decision: Decision, now: datetime) -> Event:
     """Tell what the rules ask of a request that can be promoted."""
-    body = RulesEvaluated(
+    body = RulesEvaluated.trusted(
         **_common(request, number, target, now),
+        refusal=None,
         requires_approval=decision.requires_approval,
         required_approvers=decision.required_approvers,
         conditions=decision.conditions,

@@ -12,6 +12,8 @@ from services.rules.domain.facts import Facts
 from services.rules.domain.rule import Rule
 
 _COMPILED = 20_000
+# By the very object, which is kept here so that no other has its id: a rule is judged by thousands of times as it is.
+_of_rule: dict[int, tuple[Rule, CompiledConditions]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,12 @@ def compiled(rule: Rule) -> CompiledConditions | None:
     """Give the compiled conditions of a rule that was accepted, or None where it has none."""
     if not rule.conditions:
         return None
-    return _compiled(json.dumps(rule.conditions))
+    known = _of_rule.get(id(rule))
+    if known is None or known[0] is not rule:
+        if len(_of_rule) >= _COMPILED:
+            _of_rule.clear()
+        known = _of_rule[id(rule)] = rule, _compiled(json.dumps(rule.conditions))
+    return known[1]
 
 
 @lru_cache(_COMPILED)

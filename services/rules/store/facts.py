@@ -13,6 +13,8 @@ from services.rules.domain.facts import Counts, Fact, RunEvent
 from services.rules.domain.facts.numbers import decimal_from_text
 
 DeploymentKey = tuple[str, str]
+# Made once: with these arguments ``json.loads`` makes one for each value.
+_DECODER = json.JSONDecoder(parse_float=decimal_from_text, parse_int=decimal_from_text)
 FactKey = tuple[str, str, str]
 
 _ARRAYS = (
@@ -193,8 +195,7 @@ def _run(row: Any) -> RunEvent:
 
 
 def _fact(row: Any) -> Fact:
-    value = json.loads(row.value, parse_float=decimal_from_text, parse_int=decimal_from_text)
-    return Fact(value, row.observed_at, row.source, row.event_id)
+    return Fact(_DECODER.decode(row.value), row.observed_at, row.source, row.event_id)
 
 
 def _written(value: object) -> str:
