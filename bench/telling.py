@@ -44,7 +44,8 @@ def tell(options: argparse.Namespace, result: Result, tables: Sequence[Table], c
     console.print(*tables, sep="\n")
     here = result["machine"]
     console.print(
-        f"{here['at']}, {here['cores']} × {here['processor']}, {here['memory_gb']} GB, Python {here['python']}"
+        f"{here['at']}, {here['cores']} × {here['processor']}, {here['memory_gb']} GB, "
+        f"Python {here['python']} ({here['interpreter']})"
     )
 
 
