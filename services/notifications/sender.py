@@ -53,6 +53,11 @@ class Sender:
                 return await _read(response)
         except TimeoutError:
             return NoAnswer(f"no answer within {self._timeout_seconds:g} s")
+        except aiohttp.ClientResponseError as error:
+            # As it is written it names the whole address, which may be a secret of its own.
+            return NoAnswer(_plain(redacted_text(f"what came is not HTTP: {error.message}"))[:300])
+        except aiohttp.InvalidURL:
+            return NoAnswer("nothing was sent: the webhook's URL cannot be called")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return NoAnswer(_plain(f"{type(error).__name__} {error}")[:300])
 

@@ -1,5 +1,7 @@
 """A webhook leads nowhere but to its own address, and of what it answers little is kept."""
 
+import asyncio
+
 import pytest
 from aiohttp import web
 
@@ -93,3 +95,21 @@ async def test_a_secret_that_was_moved_to_another_webhook_signs_nothing(desk: De
     assert len(receiver.calls) == 1
     errors = {delivery.webhook_id: delivery.last_error for delivery in await desk.deliveries()}
     assert "does not belong" in errors[second.id]
+
+
+async def test_what_is_no_answer_does_not_tell_the_address(desk: Desk) -> None:
+    async def babble(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"what?\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    await desk.register(f"http://127.0.0.1:{port}/services/hunter2hunter2")
+    await desk.happen()
+
+    await desk.work()
+
+    server.close()
+    (delivery,) = await desk.deliveries()
+    assert "not HTTP" in delivery.last_error
+    assert "hunter2" not in delivery.last_error
