@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.notifications import handlers, metrics
 from services.notifications.domain.course import Answer, Attempt, Delivery
 from services.notifications.domain.hook import Hook
-from services.notifications.domain.lanes import share_out
+from services.notifications.domain.lanes import Key, share_out
 from services.notifications.sender import Sender
 from services.notifications.store import leases
 from services.platform.clock import Clock
@@ -50,7 +50,7 @@ class Worker:
         self._lease = attempt_time + LEASE_MARGIN
         self._attempts: list[Attempt] = []
         self._tasks: dict[tuple[UUID, int], asyncio.Task[None]] = {}
-        self._under_way: Counter[UUID] = Counter()
+        self._under_way: Counter[Key] = Counter()
         self._rounds = 0
         self._draining = False
         self._drained = asyncio.Event()
@@ -96,7 +96,7 @@ class Worker:
         return [(delivery, by_id[delivery.webhook_id]) for delivery in claimed]
 
     def _start(self, delivery: Delivery, hook: Hook, *, lease_until: datetime) -> None:
-        self._under_way[hook.id] += 1
+        self._under_way[hook.key] += 1
         self._tasks[delivery.id, delivery.epoch] = asyncio.create_task(self._attempt(delivery, hook, lease_until))
 
     async def _attempt(self, delivery: Delivery, hook: Hook, lease_until: datetime) -> None:
@@ -110,9 +110,9 @@ class Worker:
             _log.exception("delivery interrupted", delivery_id=str(delivery.id), webhook_id=str(hook.id))
         finally:
             del self._tasks[delivery.id, delivery.epoch]
-            self._under_way[hook.id] -= 1
-            if not self._under_way[hook.id]:
-                del self._under_way[hook.id]
+            self._under_way[hook.key] -= 1
+            if not self._under_way[hook.key]:
+                del self._under_way[hook.key]
             self.wake.set()
 
     def _tell(self, attempts: tuple[Attempt, ...], disabled: list[Hook]) -> None:

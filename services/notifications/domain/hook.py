@@ -42,6 +42,11 @@ class Hook:
     def __repr__(self) -> str:
         return f"Hook({self.organization_id!r}, {str(self.id)!r})"
 
+    @property
+    def key(self) -> tuple[str, UUID]:
+        """Identify the webhook."""
+        return self.organization_id, self.id
+
     def wants(self, change: PromotionChanged) -> bool:
         """Tell whether the webhook is to be told of ``change``."""
         return self.status is WebhookStatus.ACTIVE and change.at >= self.active_since and fits(self.filter, change)
