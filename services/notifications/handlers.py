@@ -43,15 +43,15 @@ async def take_in(
     return await arrivals.insert(connection, told, now=now, deadline_at=now + deadline)
 
 
-async def catch_up(connection: AsyncConnection, *, now: datetime, patience: timedelta, deadline: timedelta) -> int:
+async def catch_up(connection: AsyncConnection, *, now: datetime, patience: timedelta, deadline: timedelta) -> bool:
     """Take in from PostgreSQL the changes that are older than ``patience``; those that Kafka brought change nothing.
 
-    Give how many were looked at.
+    Tell whether there are more than are looked at at once.
     """
-    changes, reached = await history.ahead(connection, before=now - patience)
-    await take_in(connection, changes, now=now, deadline=deadline)
-    await history.move(connection, reached)
-    return len(changes)
+    look = await history.ahead(connection, before=now - patience)
+    await take_in(connection, look.changes, now=now, deadline=deadline)
+    await history.move(connection, look.reached)
+    return look.more
 
 
 async def settle(
@@ -67,7 +67,7 @@ async def settle(
     written = await leases.settle(
         connection, [(attempt, standing_after(attempt, jitter=jitter())) for attempt in attempts]
     )
-    counted = [attempt for attempt in attempts if attempt.delivery.id in written]
+    counted = [attempt for attempt in attempts if (attempt.delivery.id, attempt.delivery.epoch) in written]
     after = dict(known)
     for attempt in sorted(counted, key=lambda attempt: attempt.ended_at):
         hook = after.get(attempt.delivery.webhook_id)

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from services.notifications import handlers
 from services.notifications.store import upkeep
-from services.notifications.store.history import PAGE
 from services.notifications.worker import tell_disabled
 from services.platform.clock import Clock
 from services.platform.database import Database
@@ -31,10 +30,8 @@ class Upkeep:
     async def catch_up(self) -> float:
         """Take in what Kafka has not brought; give the seconds to rest."""
         async with self._database.begin() as connection:
-            looked_at = await handlers.catch_up(
-                connection, now=self._clock(), patience=PATIENCE, deadline=self._deadline
-            )
-        return 0.0 if looked_at >= PAGE else LOOK_SECONDS
+            more = await handlers.catch_up(connection, now=self._clock(), patience=PATIENCE, deadline=self._deadline)
+        return 0.0 if more else LOOK_SECONDS
 
     async def sweep(self) -> float:
         """Give up what is past its deadline, forget what is old, disable what drowns; give the seconds to rest."""

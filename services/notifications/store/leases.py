@@ -52,7 +52,7 @@ _SETTLE = text("""
         cast(:durations AS int[]), cast(:last_statuses AS int[]), cast(:errors AS text[]), cast(:answers AS text[]))
         AS i (organization_id, id, epoch, status, due_at, ended_at, duration_ms, last_status, last_error, last_answer)
     WHERE d.organization_id = i.organization_id AND d.id = i.id AND d.epoch = i.epoch AND d.leased
-    RETURNING d.id
+    RETURNING d.id, d.epoch
 """)
 
 _PULL_FORWARD = text("""
@@ -87,8 +87,8 @@ async def claim(
     return [Delivery(**row) for row in rows.mappings()]
 
 
-async def settle(connection: AsyncConnection, settled: Sequence[tuple[Attempt, Standing]]) -> set[UUID]:
-    """Write what came of attempts; name the deliveries whose lease was still ours, the only ones written."""
+async def settle(connection: AsyncConnection, settled: Sequence[tuple[Attempt, Standing]]) -> set[tuple[UUID, int]]:
+    """Write what came of attempts; name, by id and epoch, those whose lease was still ours, the only ones written."""
     ordered = sorted(settled, key=lambda pair: (pair[0].delivery.organization_id, pair[0].delivery.id))
     deliveries = [attempt.delivery for attempt, _ in ordered]
     answers = [attempt.reply if isinstance(attempt.reply, Answer) else None for attempt, _ in ordered]
@@ -107,7 +107,7 @@ async def settle(connection: AsyncConnection, settled: Sequence[tuple[Attempt, S
             "answers": [None if answer is None or not answer.text else answer.text for answer in answers],
         },
     )
-    return {row.id for row in rows}
+    return {(row.id, row.epoch) for row in rows}
 
 
 async def pull_forward(connection: AsyncConnection, hooks: Collection[Hook], *, now: datetime) -> None:

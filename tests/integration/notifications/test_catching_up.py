@@ -10,7 +10,8 @@ import pytest
 from schemas.cloudevents import decode
 from schemas.events import Event, PromotionChanged
 from schemas.topics import PROMOTION_CHANGED
-from services.notifications.upkeep import PATIENCE
+from services.notifications.store import history
+from services.notifications.upkeep import LOOK_SECONDS, PATIENCE
 from services.platform.messaging.outbox import load_headers
 from tests.integration.notifications.conftest import NewDesk
 from tests.integration.notifications.desk import Clock, Desk
@@ -99,6 +100,27 @@ async def test_old_records_that_come_again_are_no_news(desk: Desk, house: House,
     clock.advance(hours=25)
 
     assert await desk.hear(*changes) == 0
+
+
+async def test_much_is_looked_at_in_small_parts_without_a_rest(
+    desk: Desk, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "AT_ONCE", 3)
+    await desk.register("http://127.0.0.1:1/hook")
+    await desk.register("http://127.0.0.1:1/hook", organization="other")
+    for _ in range(3):
+        await house.evaluate(evaluation(uuid4()))
+    happened = len(await published(house))
+    desk.clock.advance(seconds=PATIENCE.total_seconds() + 1)
+
+    told, rests = [], []
+    for _ in range(happened + 1):
+        rests.append(await desk.upkeep.catch_up())
+        told.append(len(await desk.deliveries()))
+
+    # Of three, two organizations look at one each.
+    assert told == [*range(1, happened + 1), happened]
+    assert rests == [0.0] * happened + [LOOK_SECONDS]
 
 
 async def test_two_processes_look_at_each_change_once(desk: Desk, new_desk: NewDesk, house: House) -> None:

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notifications.domain.course import Delivery
+from services.notifications import handlers
+from services.notifications.domain.course import Answer, Attempt, Delivery, NoAnswer
 from services.notifications.domain.lanes import share_out
 from services.notifications.store import leases
 from tests.integration.notifications.conftest import NewDesk
@@ -58,6 +59,25 @@ async def test_the_outcome_of_a_lost_lease_changes_nothing(
 
     (delivery,) = await desk.deliveries()
     assert (delivery.status, delivery.attempts) == ("delivered", 2)
+    assert (await desk.hook(hook.id)).health.failures == 0
+
+
+async def test_what_came_of_an_earlier_lease_is_no_failure_beside_what_came_of_the_last(
+    desk: Desk, receiver: Receiver, clock: Clock
+) -> None:
+    hook, _ = await desk.register(receiver.url)
+    await desk.happen()
+    async with desk.database.begin() as connection:
+        (lost,) = await _claim_and_vanish(desk, connection)
+    clock.advance(seconds=60)
+    async with desk.database.begin() as connection:
+        (held,) = await _claim_and_vanish(desk, connection)
+    late = clock.now + timedelta(seconds=1)
+    attempts = [Attempt(held, Answer(204), clock.now, clock.now), Attempt(lost, NoAnswer("hung up"), clock.now, late)]
+
+    async with desk.database.begin() as connection:
+        await handlers.settle(connection, attempts, now=late, jitter=lambda: 1.0)
+
     assert (await desk.hook(hook.id)).health.failures == 0
 
 
