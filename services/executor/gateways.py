@@ -4,6 +4,7 @@ It follows no redirect, uses no proxy and keeps no cookie; a credential goes to 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from http import HTTPStatus
 from types import TracebackType
@@ -21,9 +22,11 @@ from services.platform import tracing
 from services.platform.clock import utc_now
 from services.platform.outward import Network, check_url
 from services.platform.outward_calls import PLAIN_ANSWERS, AddressGuard, WrongAnswer, open_session, read_answer
+from services.platform.redaction import HIDDEN
 from services.platform.vault import NotOpened, Place, Vault
 
 MAX_ANSWER_BYTES = 1024 * 1024
+SHORTEST_HIDDEN = 8
 
 
 class GatewayClient:
@@ -53,9 +56,9 @@ class GatewayClient:
             return NoAnswer(str(error), sent=False)
         headers = _headers(call, order, credential, fencing_token=fencing_token)
         if not tracing.is_on():
-            return await self._ask(call, order, url, headers)
+            return _without(credential, await self._ask(call, order, url, headers))
         began_at, place = utc_now(), spans.place_of_call(order)
-        answer = await self._ask(call, order, url, {**headers, "traceparent": str(place)})
+        answer = _without(credential, await self._ask(call, order, url, {**headers, "traceparent": str(place)}))
         spans.emit_call(call, order, place, answer, url=str(url), began_at=began_at)
         return answer
 
@@ -150,6 +153,13 @@ async def _read(response: aiohttp.ClientResponse) -> Answer | NoAnswer:
     except WrongAnswer as error:
         return NoAnswer(str(error), sent=True)
     return Answer(response.status, response.content_type, response.headers.get("Retry-After"), body)
+
+
+def _without(credential: str | None, answer: Answer | NoAnswer) -> Answer | NoAnswer:
+    # What a gateway refuses with ends in events, history and consoles. A short one would be found in other words.
+    if credential is None or len(credential) < SHORTEST_HIDDEN or not isinstance(answer, Answer) or answer.status < 400:
+        return answer
+    return replace(answer, body=answer.body.replace(credential.encode(), HIDDEN.encode()))
 
 
 def _reason(error: BaseException) -> str:

@@ -1,6 +1,7 @@
 """The client of gateways: what it sends, and where it never sends it."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -116,6 +117,38 @@ async def repeating_server(status: int) -> AsyncIterator[str]:
     server = await asyncio.start_server(converse, "127.0.0.1", 0)
     yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     server.close()
+
+
+@asynccontextmanager
+async def chatty_server() -> AsyncIterator[str]:
+    """Repeats in its refusal what it was sent."""
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                length = next(line[15:] for line in head.splitlines() if line.lower().startswith("content-length:"))
+                await reader.readexactly(int(length))
+                said = next(line for line in head.splitlines() if line.startswith("Authorization:"))
+                body = json.dumps({"code": "unauthorized", "detail": f"it is wrong: {said}"}).encode()
+                writer.write(
+                    b"HTTP/1.1 401 No\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%s"
+                    % (len(body), body)
+                )
+        writer.close()
+
+    server = await asyncio.start_server(converse, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server.close()
+
+
+async def test_a_gateway_that_repeats_our_credential_tells_it_to_nobody() -> None:
+    async with chatty_server() as url, new_client(timeout_seconds=2) as client:
+        answer = await client.ask(Call.PUT, ORDER, at(url, credential="hunter2hunter2"), fencing_token=1)
+
+    assert isinstance(answer, Answer)
+    assert (answer.status, b"hunter2" in answer.body) == (401, False)
+    assert b"it is wrong: Authorization: Bearer [redacted]" in answer.body
 
 
 async def test_where_nobody_listens_nothing_was_sent() -> None:
