@@ -1,14 +1,16 @@
 """Webhooks are told of what they asked for, signed, once, and again until they take it."""
 
 import json
+import time
 from datetime import timedelta
 
 from schemas.vocabulary import StatusReason
 from schemas.webhooks import WebhookStatus
 from services.notifications import commands, handlers
+from services.notifications.domain.lanes import CONCURRENCY
 from services.notifications.domain.message import change_id
 from services.notifications.sealing import SecretPlace, new_secret
-from tests.integration.notifications.desk import DEADLINE, ORGANIZATION, VAULT, Clock, Desk
+from tests.integration.notifications.desk import DEADLINE, ORGANIZATION, TIMEOUT_SECONDS, VAULT, Clock, Desk
 from tests.integration.notifications.receivers import Receiver, hang
 from tests.unit.notifications.samples import change
 
@@ -102,6 +104,7 @@ async def test_one_that_hangs_holds_nobody_else_back(desk: Desk, receiver: Recei
     await desk.register(other.url)
     receiver.respond = hang
     await desk.happen(40)
+    began = time.monotonic()
 
     for _ in range(12):
         await desk.worker.round()
@@ -110,10 +113,11 @@ async def test_one_that_hangs_holds_nobody_else_back(desk: Desk, receiver: Recei
         desk.worker.wake.clear()
         if len(other.calls) == 40:
             break
-    hanging = len(receiver.calls)
+    hanging, passed_seconds = len(receiver.calls), time.monotonic() - began
     await desk.work()
 
-    assert hanging <= 8
+    # On a busy machine some of those that hang are given up meanwhile, and others take their place.
+    assert hanging <= CONCURRENCY * (1 + passed_seconds // TIMEOUT_SECONDS)
     assert len(other.calls) == 40
 
 
