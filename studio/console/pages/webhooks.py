@@ -73,12 +73,13 @@ async def show(visit: Visiting, webhook_id: str, cursor: str = "") -> Response:
 
 
 @routes.post("/webhooks/{webhook_id}/{command}")
-async def act(visit: Visiting, webhook_id: str, command: str) -> Response:
+async def act(visit: Visiting, request: Request, webhook_id: str, command: str) -> Response:
     """Try a webhook out, switch it on or off, give it a new secret, delete it."""
+    form = await read_form(request)
     here = f"/webhooks/{segment(webhook_id)}"
     try:
         if command == "rotate-secret":
-            return await _secret(visit, await visit.api.send("POST", f"{here}/rotate-secret", {}))
+            return await _rotated(visit, here, form.text("seen"))
         if command == "delete":
             await visit.api.send("DELETE", here)
             return visit.go("/webhooks", "The webhook is deleted.")
@@ -103,6 +104,15 @@ async def redeliver(visit: Visiting, webhook_id: str, delivery_id: str) -> Respo
         return await _sent(visit, here, await visit.api.send("POST", path))
     except ApiError as error:
         return visit.go(here, str(error), "trouble")
+
+
+async def _rotated(visit: Visit, here: str, seen: str) -> Response:
+    # A page that is loaded again is sent again: a second secret would drop the one that receivers still have.
+    if (await visit.api.get(here))["updated_at"] != seen:
+        return visit.go(
+            here, "It was changed meanwhile. Look at it, and ask for a new secret if you still want one.", "trouble"
+        )
+    return await _secret(visit, await visit.api.send("POST", f"{here}/rotate-secret", {}))
 
 
 async def _sent(visit: Visit, here: str, delivery: Any) -> Response:

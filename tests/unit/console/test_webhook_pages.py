@@ -1,6 +1,8 @@
 """Pages about webhooks over a stand-in for the API; and the dialog for emergencies."""
 
+import html
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -102,6 +104,27 @@ async def test_a_new_one_shows_its_secret_once_and_the_page_is_never_fetched_aga
     assert "data-live" not in shown.text
     wanted = {"reasons": ["awaiting_approval"], "target_environments": ["production"]}
     assert ("POST", "/webhooks", {"name": "A", "url": "https://hooks.example", "filter": wanted}) in api.asked
+
+
+async def test_a_new_secret_is_shown_once() -> None:
+    rotated = {f"/webhooks/{ONE}/rotate-secret": webhook(secret=SECRET)}
+    api = StandIn(answers(**rotated), ADMIN)
+
+    page = await api.open(f"/webhooks/{ONE}")
+    shown = await api.open(f"/webhooks/{ONE}/rotate-secret", method="POST", form=f"seen={quote(at(days=1), safe='')}")
+
+    assert f'name="seen" value="{html.escape(at(days=1))}"' in page.text
+    assert SECRET in shown.text
+
+
+async def test_a_page_that_is_sent_once_more_gives_no_further_secret() -> None:
+    rotated = {f"/webhooks/{ONE}/rotate-secret": webhook(secret=SECRET)}
+    api = StandIn(answers(**rotated), ADMIN)
+
+    shown = await api.open(f"/webhooks/{ONE}/rotate-secret", method="POST", form=f"seen={quote(at(days=2), safe='')}")
+
+    assert (shown.status, shown.headers["location"]) == (303, [f"/webhooks/{ONE}"])
+    assert not any(method == "POST" for method, _, _ in api.asked)
 
 
 async def test_what_is_wrong_stands_beside_the_field_and_what_was_written_stays() -> None:
