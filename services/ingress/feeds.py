@@ -43,7 +43,15 @@ _log = structlog.get_logger()
 
 
 class TooManyViewers(Exception):
-    """This process serves as many streams as it may, all together or to one organization."""
+    """This process serves as many streams as it may."""
+
+
+class TooManyOfOrganization(TooManyViewers):
+    """The organization has as many streams here as it may: ``most``."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} streams are open")
+        self.most = most
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,9 @@ class Feed:
 class Feeds:
     """All feeds of this process and the one loop that fills them."""
 
+    max_viewers = MAX_VIEWERS
+    most_of_one = MOST_OF_ONE
+
     def __init__(self, database: Database, url: str) -> None:
         self._database = database
         self._feeds: dict[str, Feed] = {}
@@ -117,8 +128,13 @@ class Feeds:
 
     @contextlib.asynccontextmanager
     async def watch(self, organization_id: str) -> AsyncIterator[Feed]:
-        """Keep the organization's feed filled for as long as the context lasts; raises TooManyViewers."""
-        if self._viewers.total() >= MAX_VIEWERS or self._viewers[organization_id] >= MOST_OF_ONE:
+        """Keep the organization's feed filled for as long as the context lasts.
+
+        Raises TooManyOfOrganization and TooManyViewers.
+        """
+        if self._viewers[organization_id] >= self.most_of_one:
+            raise TooManyOfOrganization(self.most_of_one)
+        if self._viewers.total() >= self.max_viewers:
             raise TooManyViewers
         # Before anything is waited for, so that those who come at one time are counted as well.
         self._viewers[organization_id] += 1

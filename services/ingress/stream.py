@@ -10,18 +10,19 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from schemas.vocabulary import Role
-from services.ingress.feeds import Feed, Feeds, Frame, TooManyViewers
-from services.platform.credentials import Credentials, Unauthenticated
+from services.ingress.feeds import Feed, Feeds, Frame, TooManyOfOrganization, TooManyViewers
 from services.platform.database import DatabaseUnavailable
-from services.platform.http.authentication import requires
-from services.platform.http.problems import invalid, unavailable
+from services.platform.http.authentication import requires, still_may
+from services.platform.http.problems import Problem, documented, invalid, unavailable
 from services.platform.identity import Principal
-from services.platform.jwks import KeysUnavailable
 
+# How often a reader hears from us; how long a right that ended is still believed, beside what a key is remembered for.
 HEARTBEAT_SECONDS = 15.0
 # A reader who does not take what is sent for so long is dropped; it may resume.
 SEND_SECONDS = 10.0
 RETRY_SECONDS = 1.0
+# Streams are long: who found no room had better not ask every second.
+RETRY_AFTER_SECONDS = 15
 _RETRY = b"retry: 2000\n"
 _MAX_POSITION = 2**63 - 1
 
@@ -73,28 +74,32 @@ class EventStream(Response):
                 finally:
                     leaving.cancel()
                     telling.cancel()
+        except TooManyOfOrganization as error:
+            await _too_many(error.most).response()(scope, receive, send)
         except TooManyViewers:
             await unavailable("too many streams are open here; try again later").response()(scope, receive, send)
 
     async def _tell(self, feed: Feed, send: Send) -> None:
         position = feed.position if self._position is None else min(self._position, feed.position)
         loop = asyncio.get_running_loop()
-        asked_at = loop.time()
+        ask_at = loop.time() + self._heartbeat_seconds
         with contextlib.suppress(TimeoutError):
             # An id without data is not dispatched, but it is what the reader resumes from.
             await self._put(send, _RETRY + b"id: %d\n\n" % position)
             while not self._feeds.closing.is_set():
                 news = feed.news
                 frames = feed.after(position) if feed.remembers(position) else await self._read(position)
+                came = bool(frames) or await _within(news, ask_at - loop.time())
+                # Before anything is sent: a reader who takes it slowly gets nothing that came after his right ended.
+                if loop.time() >= ask_at:
+                    if not await self._allowed():
+                        break
+                    ask_at = loop.time() + self._heartbeat_seconds
                 if frames:
                     await self._put(send, b"".join(frame.content for frame in frames))
                     position = frames[-1].position
-                elif not await _within(news, self._heartbeat_seconds):
+                elif not came:
                     await self._put(send, b": still here\n\n")
-                if loop.time() - asked_at >= self._heartbeat_seconds:
-                    if not await self._allowed():
-                        break
-                    asked_at = loop.time()
             await self._put(send, b"", more=False)
 
     async def _put(self, send: Send, content: bytes, *, more: bool = True) -> None:
@@ -107,6 +112,15 @@ class EventStream(Response):
         except DatabaseUnavailable:
             await asyncio.sleep(RETRY_SECONDS)
             return []
+
+
+def _too_many(most: int) -> Problem:
+    return Problem(
+        429,
+        "too_many_streams",
+        f"your organization has {most} streams open here, which is the most; close one, or share one among its readers",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
 
 
 async def _within(event: asyncio.Event, seconds: float) -> bool:
@@ -122,7 +136,7 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
-def router(feeds: Feeds) -> APIRouter:
+def router(feeds: Feeds, *, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> APIRouter:
     """Give the route."""
     routes = APIRouter()
 
@@ -132,7 +146,8 @@ def router(feeds: Feeds) -> APIRouter:
         status_code=200,
         response_class=EventStream,
         responses={
-            200: {"description": _DESCRIPTION, "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+            200: {"description": _DESCRIPTION, "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+            **documented(429),
         },
     )
     async def stream_changes(
@@ -141,20 +156,17 @@ def router(feeds: Feeds) -> APIRouter:
         last_event_id: Annotated[str | None, Header(description="Resume after this event; 0 from the start.")] = None,
     ) -> EventStream:
         """Stream every transition of the organization's promotions, as server-sent events."""
-        credentials: Credentials = request.app.state.credentials
-        credential = request.headers.get("authorization", "").partition(" ")[2].strip()
 
         async def allowed() -> bool:
-            # Without a key to ask about the reader comes back, and is asked as whoever he is by then.
-            try:
-                await credentials.verify(credential)
-            except Unauthenticated:
-                return False
-            except (DatabaseUnavailable, KeysUnavailable):
-                return True
-            return True
+            return await still_may(request, viewer, Role.VIEWER)
 
-        return EventStream(feeds, viewer.organization_id, position=_position(last_event_id), allowed=allowed)
+        return EventStream(
+            feeds,
+            viewer.organization_id,
+            position=_position(last_event_id),
+            allowed=allowed,
+            heartbeat_seconds=heartbeat_seconds,
+        )
 
     return routes
 

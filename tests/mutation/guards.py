@@ -26,6 +26,7 @@ _OUTSIDERS, _SIGNATURES = "services/platform/outsiders.py", "services/platform/m
 _DOOR = "services/platform/http/authentication.py"
 _SIGN_IN, SIGN_IN = "services/platform/sign_in.py", "tests/integration/console/test_issuer_sign_in.py"
 TELLING = "tests/integration/notifications/test_telling.py"
+STREAMS, RIGHTS = "tests/unit/ingress/test_stream.py", "tests/unit/ingress/test_stream_rights.py"
 LEADING = "tests/integration/notifications/test_where_it_leads.py"
 
 GUARDS = (
@@ -89,6 +90,18 @@ GUARDS = (
           "tests/integration/security/test_environments.py"),
     Guard("door: limits", "services/platform/http/limits.py", "if missing > 0:", "if False:",
           "tests/unit/platform/test_limits.py"),
+    Guard("stream: asked again", "services/ingress/stream.py", "if not await self._allowed():", "if False:", STREAMS),
+    Guard("stream: role and organization asked again", _DOOR, "return caller.organization_id == known.organization_id and "
+          "caller.may(*roles)", "return True", RIGHTS),
+    Guard("stream: of its organization", _DOOR, "caller.organization_id == known.organization_id and ", "", RIGHTS),
+    Guard("stream: a delegate still", _DOOR, "            caller = _delegated(caller, on_behalf_of)\n    except",
+          "            pass\n    except", RIGHTS),
+    Guard("stream: an organization's share", "services/ingress/feeds.py", "if self._viewers[organization_id] >= "
+          "self.most_of_one:", "if False:", "tests/integration/ingress/test_stream.py"),
+    Guard("stream: counted as it is opened", "services/ingress/feeds.py", "self._viewers[organization_id] += 1\n        "
+          "try:\n            if organization_id not in self._feeds:\n                newest = await self._newest("
+          "organization_id)", "newest = await self._newest(organization_id)\n        self._viewers[organization_id] += 1"
+          "\n        try:\n            if organization_id not in self._feeds:", "tests/unit/ingress/test_feeds.py"),
     Guard("outward: special addresses", _OUTWARD, "if address in network:\n            return", "if False:\n"
           "            return", OUTWARD),
     Guard("outward: NAT64", _OUTWARD, "if address in _NAT64 else None", "if False else None", OUTWARD),
@@ -178,7 +191,7 @@ GUARDS = (
           "evaluation.required_approvers", DECISION),
     Guard("approval: for one thing", "services/promotion/domain/binding.py", "vote.binds == now and ", "", BINDING),
     Guard("approval: revoked", "services/promotion/domain/binding.py", " and not vote.revoked", "", BINDING),
-    Guard("approval: early votes bound", "services/promotion/domain/progress.py", "replace(informed, votes=bound("
+    Guard("approval: early votes bound", "services/promotion/domain/progress.py", "informed.but(votes=bound("
           "informed))", "informed", BINDING),
     Guard("approval: checked before executing", "services/promotion/domain/progress.py", "    outcome = _outcome("
           "promotion, cause.at)\n    if not isinstance(outcome, Granted):", "    outcome = _outcome(promotion, cause.at)\n"

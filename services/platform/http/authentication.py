@@ -10,7 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from schemas.text import IDENTIFIER
 from schemas.vocabulary import Role
 from services.platform.credentials import Credentials, Unauthenticated
-from services.platform.database import serve
+from services.platform.database import DatabaseUnavailable, serve
 from services.platform.http.limits import Limits
 from services.platform.http.problems import Problem, unavailable
 from services.platform.identity import Principal
@@ -53,6 +53,27 @@ def requires(*roles: Role, somewhere: bool = False) -> Authenticate:
         return caller
 
     return principal
+
+
+async def still_may(request: Request, known: Principal, *roles: Role) -> bool:
+    """Ask anew whether ``request``, which was let in as ``known`` and is still being served, would be let in now.
+
+    While the database is away the answer is yes: then there is nothing to be told either.
+    """
+    if SIGNED_IN in request.scope:
+        # A session is known to the console alone; whoever comes back is asked there.
+        return False
+    credentials: Credentials = request.app.state.credentials
+    try:
+        caller = await credentials.verify(request.headers["authorization"].partition(" ")[2].strip())
+        on_behalf_of = request.headers.get("on-behalf-of")
+        if on_behalf_of is not None:
+            caller = _delegated(caller, on_behalf_of)
+    except DatabaseUnavailable:
+        return True
+    except (Unauthenticated, KeysUnavailable, Problem):
+        return False
+    return caller.organization_id == known.organization_id and caller.may(*roles)
 
 
 def require_in(caller: Principal, environment: str, *roles: Role) -> None:

@@ -42,6 +42,9 @@ class Reader:
                 yield {"id": identifier, "data": data}
                 identifier, data = None, None
 
+    def close(self) -> None:
+        self._response.close()
+
     async def next(self, count: int) -> list[int]:
         async with asyncio.timeout(5):
             return [(await anext(self._events))["id"] for _ in range(count)]
@@ -122,3 +125,40 @@ async def test_the_head_of_the_stream_does_not_stream(door: Door) -> None:
         answer = await door.call("HEAD", "/api/v1/stream", role="viewer")
 
     assert (answer.status, answer.body) == (200, b"")
+
+
+async def test_one_organization_does_not_take_the_streams_of_the_others(door: Door) -> None:
+    door.ingress.app.state.feeds.most_of_one = 2
+    readers = [await opened(door) for _ in range(2)]
+
+    refused = await door.call("GET", "/api/v1/stream", role="viewer")
+    foreign = await opened(door, organization="globex")
+    readers[0].close()
+
+    assert (refused.status, refused.headers.get("Retry-After")) == (429, "15")
+    assert (refused.body["type"], refused.headers["Content-Type"]) == (
+        "urn:promotion:problem:too_many_streams",
+        "application/problem+json",
+    )
+    assert await foreign.next(1) == [0]
+    # Whoever left makes room.
+    async with asyncio.timeout(5):
+        while await status_of_a_stream(door) != 200:
+            await asyncio.sleep(0.01)
+
+
+async def test_streams_that_are_opened_at_once_are_counted_before_they_begin(door: Door) -> None:
+    door.ingress.app.state.feeds.max_viewers = 3
+    headers = {"Authorization": f"Bearer {await door.key('viewer')}"}
+
+    answers = await asyncio.gather(*(door.session.get(f"{door.url}/api/v1/stream", headers=headers) for _ in range(10)))
+
+    assert sorted(answer.status for answer in answers) == [200] * 3 + [503] * 7
+    for answer in answers:
+        answer.close()
+
+
+async def status_of_a_stream(door: Door) -> int:
+    headers = {"Authorization": f"Bearer {await door.key('viewer')}"}
+    async with door.session.get(f"{door.url}/api/v1/stream", headers=headers) as response:
+        return response.status

@@ -89,8 +89,28 @@ async def test_a_reader_whose_right_ended_is_let_go() -> None:
 
     await within(stream(feeds, allowed=False, heartbeat_seconds=0.01)({}, reader.receive, reader.send))
 
-    assert b": still here" in reader.text
     assert reader.sent[-1]["more_body"] is False
+
+
+async def test_what_comes_when_it_is_time_to_ask_goes_to_nobody_whose_right_ended() -> None:
+    feeds, reader = OneFeed(), Reader()
+    feeds.feed.add(frame(1))
+
+    # Less than no time: it is time to ask from the beginning.
+    await within(stream(feeds, position=0, allowed=False, heartbeat_seconds=-1)({}, reader.receive, reader.send))
+
+    assert b"1;" not in reader.text
+
+
+async def test_a_reader_hears_that_it_is_still_there_and_stays() -> None:
+    feeds, reader = OneFeed(), Reader()
+    running = asyncio.create_task(stream(feeds, heartbeat_seconds=0.01)({}, reader.receive, reader.send))
+
+    async with asyncio.timeout(5):
+        while reader.text.count(b": still here") < 3:
+            await asyncio.sleep(0.001)
+    reader.gone.set()
+    await within(running)
 
 
 async def test_what_is_no_longer_remembered_is_read_from_the_pages() -> None:
