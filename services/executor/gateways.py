@@ -15,18 +15,17 @@ from yarl import URL
 
 from schemas.traces import read_traceparent
 from services.executor import tracing as spans
-from services.executor.domain.answers import Answer, Call, NoAnswer
+from services.executor.domain.answers import Answer, Call, NoAnswer, without_credential
 from services.executor.domain.execution import Order
 from services.executor.store.gateways import Gateway
 from services.platform import tracing
 from services.platform.clock import utc_now
 from services.platform.outward import Network, check_url
 from services.platform.outward_calls import PLAIN_ANSWERS, AddressGuard, WrongAnswer, open_session, read_answer
-from services.platform.redaction import HIDDEN
 from services.platform.vault import NotOpened, Place, Vault
 
 MAX_ANSWER_BYTES = 1024 * 1024
-SHORTEST_HIDDEN = 8
+_MOST_SAID = 300
 
 
 class GatewayClient:
@@ -51,14 +50,14 @@ class GatewayClient:
             url = _deployments_at(gateway.url, self._allowed) / order.key
             credential = self._credential(gateway, gateway.url)
         except ValueError as error:
-            return NoAnswer(f"the gateway's URL cannot be used: it {_reason(error)}", sent=False)
+            return NoAnswer(f"the gateway's URL cannot be used: it {_reason(error)[:_MOST_SAID]}", sent=False)
         except NotOpened as error:
             return NoAnswer(str(error), sent=False)
         headers = _headers(call, order, credential, fencing_token=fencing_token)
         if not tracing.is_on():
-            return _without(credential, await self._ask(call, order, url, headers))
+            return _knowing(credential, await self._ask(call, order, url, headers))
         began_at, place = utc_now(), spans.place_of_call(order)
-        answer = _without(credential, await self._ask(call, order, url, {**headers, "traceparent": str(place)}))
+        answer = _knowing(credential, await self._ask(call, order, url, {**headers, "traceparent": str(place)}))
         spans.emit_call(call, order, place, answer, url=str(url), began_at=began_at)
         return answer
 
@@ -125,6 +124,13 @@ def _deployments_at(url: str, allowed: tuple[Network, ...]) -> URL:
     return URL(url.rstrip("/")) / "deployments"
 
 
+def _knowing(credential: str | None, answer: Answer | NoAnswer) -> Answer | NoAnswer:
+    if isinstance(answer, NoAnswer):
+        # What cannot be read as HTTP is part of the error's message.
+        return replace(answer, reason=without_credential(answer.reason, credential)[:_MOST_SAID])
+    return replace(answer, credential=credential)
+
+
 def _is_final_no(call: Call, answer: Answer | NoAnswer) -> bool:
     # A success names its key; a no does not. On a kept connection it may be the late second copy of the answer to
     # another key, so what would end an execution is heard again on a connection of its own, as every fence is.
@@ -155,13 +161,6 @@ async def _read(response: aiohttp.ClientResponse) -> Answer | NoAnswer:
     return Answer(response.status, response.content_type, response.headers.get("Retry-After"), body)
 
 
-def _without(credential: str | None, answer: Answer | NoAnswer) -> Answer | NoAnswer:
-    # What a gateway refuses with ends in events, history and consoles. A short one would be found in other words.
-    if credential is None or len(credential) < SHORTEST_HIDDEN or not isinstance(answer, Answer) or answer.status < 400:
-        return answer
-    return replace(answer, body=answer.body.replace(credential.encode(), HIDDEN.encode()))
-
-
 def _reason(error: BaseException) -> str:
-    # The message may hold the address, which is the operator's own; it never holds a header.
-    return f"{type(error).__name__} {error}"[:300]
+    # The message may hold the address, which is the operator's own, and what came that is no HTTP.
+    return f"{type(error).__name__} {error}"

@@ -3,6 +3,7 @@
 Where an answer is not exactly what the contract says, its meaning is unknown, and the key is looked up.
 """
 
+from dataclasses import field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -15,6 +16,7 @@ from schemas.values import dataclass
 from services.executor.domain.execution import Order
 
 MAX_ERROR_CHARACTERS = 500
+HIDDEN = "[redacted]"
 
 
 class Call(StrEnum):
@@ -27,12 +29,13 @@ class Call(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer as it came; ``body`` is whole."""
+    """An HTTP answer as it came; ``body`` is whole. ``credential`` is what the call showed, to be told to nobody."""
 
     status: int
     content_type: str
     retry_after: str | None
     body: bytes
+    credential: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +156,13 @@ def _read_success(call: Call, order: Order, answer: Answer) -> Reply:
     if answer.status not in ({200, 201} if call is Call.PUT else {200}):
         return Unknown(f"{answer.status} is not an answer to {call}")
     if answer.content_type != "application/json":
-        return Unknown(f"{answer.status} with content type {_printable(answer.content_type)!r}")
+        return Unknown(f"{answer.status} with content type {_shown(answer, answer.content_type)!r}")
     try:
         found = _Resource.model_validate_json(answer.body)
     except ValidationError:
         return Unknown(f"{answer.status} with a body that is not a deployment")
     if found.deployment_id != order.key:
-        return Unknown(f"{answer.status} about another deployment, {_printable(found.deployment_id)!r}")
+        return Unknown(f"{answer.status} about another deployment, {_shown(answer, found.deployment_id)!r}")
     differing = [name for name, value in order.content.items() if getattr(found, name) != value]
     if differing and call is Call.PUT:
         return Unknown(f"{answer.status} with other content in {', '.join(differing)}")
@@ -184,12 +187,18 @@ def _problem(answer: Answer) -> _Problem:
 
 def _told(answer: Answer) -> str:
     problem = _problem(answer)
-    return f"{answer.status} {_printable(problem.code)} {_printable(problem.detail)}".strip()
+    return f"{answer.status} {_shown(answer, problem.code)} {_shown(answer, problem.detail)}".strip()
 
 
-def _printable(text: str) -> str:
-    # It ends in logs, rows, events and consoles.
+def _shown(answer: Answer, text: str) -> str:
+    # It ends in logs, rows, events and consoles; a gateway may say what it was sent.
+    text = without_credential(text, answer.credential)
     return "".join(character if " " <= character <= "~" else "?" for character in text[:MAX_ERROR_CHARACTERS])
+
+
+def without_credential(text: str, credential: str | None) -> str:
+    """Give ``text`` with the credential that a call showed hidden, wherever it is repeated."""
+    return text.replace(credential, HIDDEN) if credential else text
 
 
 def _retry_after_seconds(answer: Answer, *, now: datetime) -> float | None:

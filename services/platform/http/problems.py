@@ -16,6 +16,8 @@ from services.platform.redaction import redacted
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:promotion:problem:"
+# So many of what is wrong with one request are told; one of 64 KiB can have thousands.
+MAX_ERRORS = 100
 _SHOWN_CHARACTERS = 80
 
 _log = structlog.get_logger()
@@ -121,9 +123,10 @@ def from_failure(error: Exception) -> Problem:
 
 def from_validation(errors: Sequence[Any]) -> Problem:
     """Give the 422 that lists what FastAPI and pydantic found wrong."""
-    items = [_item(error) for error in errors]
-    first = items[0]
-    return Problem(422, "invalid_request", f"{first['path']}: {first['message']}", errors=items)
+    items = [_item(error) for error in errors[:MAX_ERRORS]]
+    first, more = items[0], len(errors) - len(items)
+    left_out = f"; {more} more errors are left out" if more else ""
+    return Problem(422, "invalid_request", f"{first['path']}: {first['message']}{left_out}", errors=items)
 
 
 def _item(error: Mapping[str, Any]) -> dict[str, str]:
@@ -131,13 +134,14 @@ def _item(error: Mapping[str, Any]) -> dict[str, str]:
     path = "/" + "/".join(part.replace("~", "~0").replace("/", "~1") for part in location)
     if where != "body":
         path = f"{where}:{path}"
-    message = f"{error['msg']}{_shown(redacted(location[-1] if location else '', error.get('input')))}"
+    message = f"{error['msg']}{_shown(location[-1] if location else '', error.get('input'))}"
     return field_error(path, str(error["type"]), message, _hint(str(error["type"])))
 
 
-def _shown(value: object) -> str:
+def _shown(name: str, value: object) -> str:
+    # What is not shown is not searched for secrets either: it may be large.
     if isinstance(value, (str, int, float, bool)):
-        return f" (it was {repr(value)[:_SHOWN_CHARACTERS]})"
+        return f" (it was {repr(redacted(name, value))[:_SHOWN_CHARACTERS]})"
     return ""
 
 

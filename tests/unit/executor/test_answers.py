@@ -1,6 +1,7 @@
 """What gateways' answers mean; whatever is not exactly the contract's is unknown."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -120,3 +121,17 @@ def test_what_a_gateway_says_is_kept_short_and_printable() -> None:
     assert reply.reason.isprintable()
     assert reply.reason.isascii()
     assert len(reply.reason) < 700
+
+
+@pytest.mark.parametrize("call", list(Call))
+@pytest.mark.parametrize("status", [200, 201, 307, 400, 401, 404, 409, 410, 429, 500])
+def test_a_gateway_that_says_the_credential_that_it_was_shown_is_not_repeated(call: Call, status: int) -> None:
+    secret = "canary-secret-7d1f"
+    # The last one would be cut in the midst of the secret.
+    said = [{"code": secret, "detail": f"{secret} is wrong"}, {"detail": "x" * 490 + secret}]
+    given = [answer(status, json.dumps(each).encode()) for each in said]
+    given += [answer(status, deployment(deployment_id=secret)), answer(status, deployment(), content_type=secret)]
+
+    replies = [read(call, replace(each, credential=secret)) for each in given]
+
+    assert [reply for reply in replies if secret[:10] in str(reply)] == []
