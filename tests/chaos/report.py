@@ -74,6 +74,7 @@ def report(options: Options, ran: Ran) -> Report:
         "calls at the door": len(evidence.told),
         "records on the topics": len(evidence.seen),
         "asked for over Kafka again": ran.resent,
+        "memory before and at rest, MiB": {name: f"{a} → {b}" for name, (a, b) in ran.mebibytes.items()},
         "windows": counted,
         **{category: by_category[category] for category in CATEGORIES},
     }

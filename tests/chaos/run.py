@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from confluent_kafka import KafkaException
 
 from tests.chaos import evidence
@@ -49,6 +50,8 @@ class Ran:
     healed_at: float
     rest_seconds: float
     resent: int
+    # What each process holds of memory before the load, and at rest after it; a process may be another one by then.
+    mebibytes: Mapping[str, tuple[int, int]]
 
 
 class Ground:
@@ -89,6 +92,10 @@ class Ground:
     def bootstrap(self) -> str:
         """Give the broker's address as it is now."""
         return self.bootstrap_file.read_text(encoding="ascii").strip()
+
+    def mebibytes(self) -> dict[str, int]:
+        """Give how much memory each process of the stack holds."""
+        return {name: resident_mebibytes(pid) for name, pid in self.stack.ready["processes"].items()}
 
     async def left(self) -> dict[str, int]:
         """Count what is still to be done, in the database and before the consumers."""
@@ -160,7 +167,7 @@ async def run(options: Options, folder: Path, say: Say) -> Ran:
     )
     async with await asyncio.to_thread(Ground, folder, options) as ground:
         say("the stack is up")
-        began = time.time()
+        began, before = time.time(), ground.mebibytes()
         done: list[Part] = []
         struck: list[Struck] = []
         for part in parts:
@@ -178,7 +185,16 @@ async def run(options: Options, folder: Path, say: Say) -> Ran:
             rest_seconds=at_rest - healed_at,
             began_at=began,
             resent=ground.load.resent,
+            mebibytes={name: (before.get(name, 0), held) for name, held in ground.mebibytes().items()},
         )
+
+
+def resident_mebibytes(pid: int) -> int:
+    """Give what a process holds of memory, 0 where there is none."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss // 2**20)
+    except psutil.NoSuchProcess:
+        return 0
 
 
 async def _part(ground: Ground, part: Part, say: Say) -> Struck:

@@ -27,6 +27,8 @@ _DOOR = "services/platform/http/authentication.py"
 _SIGN_IN, SIGN_IN = "services/platform/sign_in.py", "tests/integration/console/test_issuer_sign_in.py"
 TELLING = "tests/integration/notifications/test_telling.py"
 STREAMS, RIGHTS = "tests/unit/ingress/test_stream.py", "tests/unit/ingress/test_stream_rights.py"
+REMEMBERED, AFTER_STORM = "tests/unit/platform/test_remembered.py", "tests/integration/ingress/test_after_a_storm.py"
+HELD_UP = "tests/integration/ingress/test_held_up.py"
 LEADING = "tests/integration/notifications/test_where_it_leads.py"
 
 GUARDS = (
@@ -102,6 +104,21 @@ GUARDS = (
           "try:\n            if organization_id not in self._feeds:\n                newest = await self._newest("
           "organization_id)", "newest = await self._newest(organization_id)\n        self._viewers[organization_id] += 1"
           "\n        try:\n            if organization_id not in self._feeds:", "tests/unit/ingress/test_feeds.py"),
+    Guard("bounded: keys remembered", _IDENTITY, "if len(self._known) >= CACHE_SIZE:", "if False:", REMEMBERED),
+    Guard("bounded: signers remembered", _GATE, "if len(self._known) + len(key_ids) > CACHE_SIZE:", "if False:",
+          REMEMBERED),
+    Guard("bounded: streams that ended", "services/ingress/feeds.py", "self._feeds.pop(organization_id, None)", "pass",
+          AFTER_STORM),
+    Guard("bounded: requests that were left", "services/ingress/door.py", "        self._abandoned.add(task)\n        "
+          "task.add_done_callback(self._abandoned.discard)\n\n    def", "        self._abandoned.add(task)\n\n    def",
+          AFTER_STORM),
+    Guard("held up: errors told", "services/platform/http/problems.py", "errors[:MAX_ERRORS]", "errors", HELD_UP),
+    Guard("held up: a long replay", "services/rules/store/facts.py", "if number % _ROWS_AT_ONCE == 0:", "if False:",
+          HELD_UP),
+    Guard("outward: a gateway's echo", "services/executor/domain/answers.py", "return text.replace(credential, HIDDEN) "
+          "if credential else text", "return text", "tests/unit/executor/test_answers.py"),
+    Guard("outward: an echo that is no HTTP", "services/executor/gateways.py", "without_credential(answer.reason, "
+          "credential)[:_MOST_SAID]", "answer.reason[:_MOST_SAID]", "tests/integration/executor/test_gateway_client.py"),
     Guard("outward: special addresses", _OUTWARD, "if address in network:\n            return", "if False:\n"
           "            return", OUTWARD),
     Guard("outward: NAT64", _OUTWARD, "if address in _NAT64 else None", "if False else None", OUTWARD),

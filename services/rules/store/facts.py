@@ -1,5 +1,6 @@
 """Facts and test runs: the last of each, and what they were at any minute of the last thirty days."""
 
+import asyncio
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
@@ -56,6 +57,7 @@ _LOAD_AT = text(
     "JOIN rules.fact_history f USING (organization_id, deployment_id) WHERE f.observed_at <= :at "
     "ORDER BY f.organization_id, f.deployment_id, f.field, f.minute DESC"
 )
+_ROWS_AT_ONCE = 1_000
 _LOAD_HISTORY = text(
     "SELECT f.organization_id, f.deployment_id, f.field, f.value, f.observed_at, f.source, f.event_id "  # noqa: S608
     f"FROM {_KEYS} JOIN rules.fact_history f USING (organization_id, deployment_id) "
@@ -160,7 +162,10 @@ async def load_fact_history(
         _LOAD_HISTORY, {**_key_arrays(keys), "fields": sorted(fields), "since": since, "limit": limit}
     )
     found: dict[DeploymentKey, list[tuple[str, Fact]]] = {key: [] for key in keys}
-    for row in rows:
+    for number, row in enumerate(rows):
+        if number % _ROWS_AT_ONCE == 0:
+            # There may be a hundred thousand, and others wait for the loop.
+            await asyncio.sleep(0)
         found[row.organization_id, row.deployment_id].append((row.field, _fact(row)))
     return found
 
