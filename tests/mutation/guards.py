@@ -104,6 +104,9 @@ GUARDS = (
           "try:\n            if organization_id not in self._feeds:\n                newest = await self._newest("
           "organization_id)", "newest = await self._newest(organization_id)\n        self._viewers[organization_id] += 1"
           "\n        try:\n            if organization_id not in self._feeds:", "tests/unit/ingress/test_feeds.py"),
+    Guard("poison: parked, not tried again", "services/platform/messaging/consumer.py", "letters.append(DeadLetter("
+          "self._group, record, error.code, str(error), self._organization_of(record)))", "raise",
+          "tests/integration/poison/test_under_load.py"),
     Guard("bounded: keys remembered", _IDENTITY, "if len(self._known) >= CACHE_SIZE:", "if False:", REMEMBERED),
     Guard("bounded: signers remembered", _GATE, "if len(self._known) + len(key_ids) > CACHE_SIZE:", "if False:",
           REMEMBERED),
