@@ -58,7 +58,7 @@ async def test_no_secret_gets_out_of_where_it_is_kept(stack: RunningStack) -> No
             "webhook": "".join(f"{call.headers}{call.body}" for call in receiver.calls),
         }
 
-    assert "[hidden]" in refused["status_message"]
+    assert "[redacted]" in refused["status_message"]
     assert [
         (what, where) for where, text in said.items() for what, secret in secrets.items() if sings(secret, text)
     ] == []
