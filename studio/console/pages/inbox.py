@@ -74,6 +74,8 @@ async def decide(visit: Visiting, request: HttpRequest, decision: str) -> Respon
     chosen = form.all("promotion")
     if decision not in {"approve", "reject"} or not chosen:
         return visit.go("/inbox", "Nothing was chosen. Check what you want to decide on first.", "trouble")
+    if len(chosen) > SHOWN:
+        return visit.go("/inbox", f"{len(chosen)} are too many at once. Choose {SHOWN} at most.", "trouble")
     body = {"reason": form.text("reason")} if decision == "reject" else {}
     answers = await asyncio.gather(
         *(visit.api.send("POST", f"/promotions/{segment(chosen_id)}/{decision}", body) for chosen_id in chosen),

@@ -7,6 +7,7 @@ import pytest
 from schemas.vocabulary import Role
 from services.platform.grants import Grants
 from services.platform.identity import Principal
+from studio.console.pages.inbox import SHOWN
 from tests.unit.console.examples import entry, explanation, identifier, promotion, vote
 from tests.unit.console.stand_in import StandIn
 
@@ -90,6 +91,15 @@ async def test_there_are_no_commands_but_the_known_ones() -> None:
 
     await api.open(f"/promotions/{ONE}/history", method="POST", form="")
 
+    assert api.asked == []
+
+
+async def test_more_than_are_ever_shown_are_not_decided_on_at_once() -> None:
+    api = StandIn(one_promotion())
+
+    shown = await api.open("/inbox/approve", method="POST", form="&".join([f"promotion={ONE}"] * (SHOWN + 1)))
+
+    assert (shown.status, shown.headers["location"]) == (303, ["/inbox"])
     assert api.asked == []
 
 
