@@ -18,6 +18,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from schemas.traces import TraceContext
+from services.platform.redaction import redacted, redacted_text
 from services.platform.tracing import Kind, Span
 
 CLOSE_SECONDS = 2.0
@@ -45,7 +46,7 @@ class OtlpExport:
         for span in spans:
             # So that a log leads to its trace, whether or not anybody receives it.
             _log.info("span", service=span.service, span=span.name, trace_id=span.place.trace_id, **span.attributes)
-            self._processor.on_end(self._readable(span, ended_ns))
+            self._processor.on_end(readable(span, resource=self._resource(span.service), ended_ns=ended_ns))
 
     def close(self) -> None:
         """Send what is queued; leave off after two seconds, whatever the receiver does."""
@@ -59,20 +60,22 @@ class OtlpExport:
             {"service.name": service, "service.instance.id": self._instance, "process.pid": os.getpid()}
         )
 
-    def _readable(self, span: Span, ended_ns: int) -> ReadableSpan:
-        began_ns = min(int(span.began_at.timestamp() * 1e9), ended_ns)
-        return ReadableSpan(
-            span.name,
-            context=_context(span.place),
-            parent=None if span.parent_id is None else _context(span.place.at(span.parent_id)),
-            resource=self._resource(span.service),
-            attributes=span.attributes,
-            kind=_KINDS[span.kind],
-            status=Status(StatusCode.UNSET) if span.error is None else Status(StatusCode.ERROR, span.error),
-            start_time=began_ns,
-            end_time=ended_ns,
-            instrumentation_scope=_SCOPE,
-        )
+
+def readable(span: Span, *, resource: Resource, ended_ns: int) -> ReadableSpan:
+    """Give ``span`` as the SDK sends it, searched for secrets as a line of the log is."""
+    began_ns = min(int(span.began_at.timestamp() * 1e9), ended_ns)
+    return ReadableSpan(
+        span.name,
+        context=_context(span.place),
+        parent=None if span.parent_id is None else _context(span.place.at(span.parent_id)),
+        resource=resource,
+        attributes=redacted("", span.attributes),
+        kind=_KINDS[span.kind],
+        status=Status(StatusCode.UNSET) if span.error is None else Status(StatusCode.ERROR, redacted_text(span.error)),
+        start_time=began_ns,
+        end_time=ended_ns,
+        instrumentation_scope=_SCOPE,
+    )
 
 
 def _context(place: TraceContext) -> SpanContext:

@@ -2,16 +2,19 @@
 
 import builtins
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import ModuleType
 
 import pytest
+from opentelemetry.sdk.resources import Resource
 
 from schemas.traces import TraceContext
 from services.platform import tracing
 from services.platform.settings import ConfigurationError
 from services.platform.tracing import Span
 from services.platform.tracing.configuration import tracing_from_environment
+from services.platform.tracing.otlp import readable
 
 PLACE = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7")
 SPAN = Span("promotion", "step", PLACE, None, datetime(2026, 1, 1, tzinfo=UTC))
@@ -122,3 +125,13 @@ def test_an_endpoint_without_the_libraries_is_refused_by_name(monkeypatch: pytes
 
     with pytest.raises(ConfigurationError, match=r"environment-promotion\[tracing\]"):
         tracing_from_environment(instance="one", environment={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"})
+
+
+def test_what_leaves_holds_no_secret() -> None:
+    secrets = {"url.full": "https://svc:hunter2hunter2@gw.example/x", "said": "Bearer hunter2hunter2", "count": 2}
+    span = replace(SPAN, attributes=secrets, error="401 for Bearer hunter2hunter2")
+
+    sent = readable(span, resource=Resource.get_empty(), ended_ns=0)
+
+    assert "hunter2" not in f"{dict(sent.attributes or {})} {sent.status.description}"
+    assert (sent.attributes or {})["count"] == 2
