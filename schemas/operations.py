@@ -82,6 +82,22 @@ class Replayed(Resource):
     more: bool
 
 
+class AuditCut(Resource):
+    """Where a history begins whose older months were let go: it can be reckoned from ``sequence`` on.
+
+    With ``month`` (as 2026-01) went ``entries`` of its entries; ``kept`` of those up to ``sequence`` stayed, since they
+    are of promotions that were asked for later. The cut is an entry of the chain, so that every later head covers it.
+    """
+
+    month: str
+    sequence: int
+    hash: str
+    entries: int
+    kept: int
+    actor: str
+    at: AwareDatetime
+
+
 class AuditHead(Resource):
     """The end of an organization's history: kept elsewhere, it proves later that nothing before it was changed."""
 
@@ -90,6 +106,8 @@ class AuditHead(Resource):
     hash: str
     # When the last entry was made; null where there is none.
     at: AwareDatetime | None
+    # Null where nothing was let go.
+    cut: AuditCut | None
 
 
 class AuditBreak(Resource):
@@ -101,7 +119,10 @@ class AuditBreak(Resource):
 
 
 class AuditVerification(Resource):
-    """How far a history holds: every entry from ``after`` to ``sequence``, whose hash is ``hash``."""
+    """How far a history holds: every entry from ``after`` to ``sequence``, whose hash is ``hash``.
+
+    Where there is a ``cut``: of the entries up to it those that were kept, whose hash is another one.
+    """
 
     organization_id: str
     after: int
@@ -109,3 +130,4 @@ class AuditVerification(Resource):
     hash: str
     complete: bool
     broken: AuditBreak | None
+    cut: AuditCut | None

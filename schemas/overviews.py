@@ -5,7 +5,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from schemas.resources import Deployment, HistoryEntry, Resource
+from schemas.operations import AuditCut
+from schemas.resources import Deployment, HistoryEntry, Page, Resource
 from schemas.vocabulary import PromotionStatus, StatusReason
 
 
@@ -78,6 +79,12 @@ class AuditEntry(HistoryEntry):
     target_environment: str
     # Hash of this entry, chained over the one before it.
     hash: str
+
+
+class AuditPage(Page[AuditEntry]):
+    """One page of an organization's history; up to its ``cut`` only what was kept of it is listed."""
+
+    cut: AuditCut | None
 
 
 class ServiceReport(Resource):

@@ -98,7 +98,7 @@ class PromotionClient:
         return WebhookCalls(self.raw)
 
     async def get_history(self, promotion_id: UUID | str) -> list[HistoryEntry]:
-        """Give every transition and vote of a promotion, oldest first."""
+        """Give every transition and vote of a promotion, oldest first; raises Gone where its month was let go."""
         path = f"/promotions/{_segment(promotion_id)}/history"
         return [HistoryEntry.model_validate(item) for item in await self._all(path)]
 

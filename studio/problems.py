@@ -38,6 +38,10 @@ class NotFound(ApiError):
     """It does not exist, or belongs to somebody else (404)."""
 
 
+class Gone(ApiError):
+    """It was there and was let go for good (410); ``problem`` says with what."""
+
+
 class Conflict(ApiError):
     """The command comes too late or too early, or another one is under way (409, 412)."""
 
@@ -86,6 +90,7 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
     403: Forbidden,
     404: NotFound,
     409: Conflict,
+    410: Gone,
     412: Conflict,
     429: Unavailable,
     503: Unavailable,

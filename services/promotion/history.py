@@ -4,7 +4,7 @@ Chain heads are the last locks of a transaction, taken in order of the organizat
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -12,8 +12,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.values import dataclass
+from services.promotion import cuts
+from services.promotion.cuts import AS_JSON
 from services.promotion.domain import chain
-from services.promotion.domain.chain import Break, Entry, Head, Link
+from services.promotion.domain.chain import Break, Entry, Head, Link, Stored
+from services.promotion.domain.cuts import Cut, end_of_kept, walk_kept
+from services.promotion.domain.cuts import content as content_of_cut
 from services.promotion.domain.lifecycle import Transition
 from services.promotion.domain.promotion import Key
 
@@ -23,6 +27,7 @@ _ENTRY = (
 )
 # The hash is over the evidence's very text, so it is read as text.
 _READ = _ENTRY.replace("evidence", "cast(evidence AS text) AS evidence")
+_OF_CUT = ", ".join(["NULL"] * (1 + len(_ENTRY.split(","))))
 _ENSURE_HEADS = text(
     "INSERT INTO promotion.chain_head (organization_id, seq, hash) "
     "SELECT o, 0, :genesis FROM unnest(cast(:organizations AS text[])) AS o ON CONFLICT DO NOTHING"
@@ -52,37 +57,51 @@ _OF_PROMOTION = text(
     "AND organization_id = :organization AND promotion_id = :promotion AND version > :after "
     "ORDER BY version LIMIT :limit"
 )
-_OF_ORGANIZATION = text(
-    f"SELECT {_READ}, chain_seq, previous_hash, hash FROM promotion.history "  # noqa: S608
-    "WHERE organization_id = :organization AND chain_seq > :after ORDER BY chain_seq LIMIT :limit"
-)
-# The head and the entries after a link as of one instant, so that what is appended meanwhile is no break.
+# The head, the last cut and the links after one as of one instant, so that what is appended meanwhile is no break. The
+# record of a cut is a link like an entry. Before the last cut, a page ends there.
 _FROM_LINK = text(
-    "SELECT c.seq AS head_seq, c.hash AS head_hash, e.* FROM (SELECT) AS one "  # noqa: S608
-    "LEFT JOIN promotion.chain_head AS c ON c.organization_id = :organization LEFT JOIN LATERAL ("
-    f"SELECT {_READ}, chain_seq, previous_hash, hash FROM promotion.history WHERE organization_id = :organization "
-    "AND chain_seq > :after ORDER BY chain_seq LIMIT :limit) AS e ON true ORDER BY e.chain_seq"
+    "WITH latest AS MATERIALIZED (SELECT * FROM promotion.history_cut WHERE organization_id = :organization "  # noqa: S608
+    "ORDER BY chain_seq DESC LIMIT 1), bound AS MATERIALIZED (SELECT coalesce((SELECT sequence FROM latest "
+    f"WHERE sequence > cast(:after AS bigint)), {2**63 - 1}) AS seq) "
+    f"SELECT c.seq AS head_seq, c.hash AS head_hash, (SELECT {AS_JSON} FROM latest AS k) AS cut, e.* "
+    "FROM (SELECT) AS one LEFT JOIN promotion.chain_head AS c ON c.organization_id = :organization "
+    "LEFT JOIN LATERAL (SELECT * FROM ("
+    f"(SELECT NULL AS record, promotion_month, {_READ}, chain_seq, previous_hash, hash FROM promotion.history "
+    "WHERE organization_id = :organization AND chain_seq > cast(:after AS bigint) "
+    "AND chain_seq <= (SELECT seq FROM bound) ORDER BY chain_seq LIMIT :limit) UNION ALL "
+    f"(SELECT {AS_JSON}, {_OF_CUT}, chain_seq, previous_hash, hash FROM promotion.history_cut AS k "
+    "WHERE organization_id = :organization AND chain_seq > cast(:after AS bigint) "
+    "AND chain_seq <= (SELECT seq FROM bound) ORDER BY chain_seq LIMIT :limit)"
+    ") AS links ORDER BY chain_seq LIMIT :limit) AS e ON true ORDER BY e.chain_seq"
 )
 _HEAD = text("SELECT seq, hash FROM promotion.chain_head WHERE organization_id = :organization")
-_HEAD_AT = text("SELECT at FROM promotion.history WHERE organization_id = :organization AND chain_seq = :seq")
+_HEAD_AT = text(
+    "SELECT at FROM promotion.history WHERE organization_id = :organization AND chain_seq = :seq UNION ALL "
+    "SELECT at FROM promotion.history_cut WHERE organization_id = :organization AND chain_seq = :seq LIMIT 1"
+)
 VERIFIED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """One entry of the history with its place in its organization's chain."""
+class Page:
+    """Links after one, with the head of the chain and its last cut as they were at that instant."""
 
-    entry: Entry
-    link: Link
+    stored: list[Stored]
+    head: Head
+    cut: Cut | None
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """How far a history holds; ``complete`` when nothing is left to verify."""
+    """How far a history holds; ``complete`` when nothing is left to verify; ``cut`` where the beginning is gone.
+
+    Up to the cut, the hash of ``reached`` is the one over what was kept.
+    """
 
     reached: Head
     complete: bool
     broken: Break | None
+    cut: Cut | None = None
 
 
 async def append(connection: AsyncConnection, transitions: Sequence[Transition]) -> None:
@@ -96,22 +115,26 @@ async def append(connection: AsyncConnection, transitions: Sequence[Transition])
         by_organization[entry.organization_id].append(index)
     links: dict[int, Link] = {}
     new_heads: dict[str, Head] = {}
-    for organization, head in (await _lock_heads(connection, sorted(by_organization))).items():
+    for organization, head in (await lock_heads(connection, sorted(by_organization))).items():
         indexes = by_organization[organization]
         made, new_heads[organization] = chain.links(head, [contents[index] for index in indexes])
         links.update(zip(indexes, made, strict=True))
     await connection.execute(_APPEND, _columns(transitions, entries, [links[i] for i in range(len(entries))]))
-    await connection.execute(
-        _MOVE_HEADS,
-        {
-            "organizations": list(new_heads),
-            "seqs": [head.seq for head in new_heads.values()],
-            "hashes": [head.hash for head in new_heads.values()],
-        },
-    )
+    await move_heads(connection, new_heads)
 
 
-async def _lock_heads(connection: AsyncConnection, organizations: Sequence[str]) -> dict[str, Head]:
+async def move_heads(connection: AsyncConnection, heads: Mapping[str, Head]) -> None:
+    """Write the new heads of chains that are locked."""
+    parameters = {
+        "organizations": list(heads),
+        "seqs": [head.seq for head in heads.values()],
+        "hashes": [head.hash for head in heads.values()],
+    }
+    await connection.execute(_MOVE_HEADS, parameters)
+
+
+async def lock_heads(connection: AsyncConnection, organizations: Sequence[str]) -> dict[str, Head]:
+    """Lock the chains of ``organizations``, which are in order, until the transaction ends; give their heads."""
     parameters = {"organizations": list(organizations)}
     heads = {row[0]: Head(row[1], row[2]) for row in await connection.execute(_LOCK_HEADS, parameters)}
     if len(heads) < len(organizations):
@@ -180,14 +203,6 @@ async def of_promotion(
     return [_to_entry(row) for row in rows]
 
 
-async def of_organization(
-    connection: AsyncConnection, organization_id: str, *, after: int, limit: int
-) -> list[Recorded]:
-    """Read an organization's entries in the order of their commits, beginning after link ``after``."""
-    rows = await connection.execute(_OF_ORGANIZATION, {"organization": organization_id, "after": after, "limit": limit})
-    return [Recorded(_to_entry(row), Link(row.chain_seq, row.previous_hash, row.hash)) for row in rows]
-
-
 async def head(connection: AsyncConnection, organization_id: str) -> Head:
     """Give the head of an organization's chain: what to anchor elsewhere."""
     row = (await connection.execute(_HEAD, {"organization": organization_id})).first()
@@ -200,19 +215,41 @@ async def made_at(connection: AsyncConnection, organization_id: str, seq: int) -
     return at
 
 
+async def page(connection: AsyncConnection, organization_id: str, *, after: int, limit: int) -> Page:
+    """Read at most ``limit`` links after ``after``, and not beyond the last cut where that is still ahead."""
+    parameters = {"organization": organization_id, "after": after, "limit": limit}
+    rows = (await connection.execute(_FROM_LINK, parameters)).all()
+    first = rows[0]
+    return Page(
+        [_stored(row) for row in rows if row.chain_seq],
+        Head() if first.head_seq is None else Head(first.head_seq, first.head_hash),
+        None if first.cut is None else cuts.read(first.cut),
+    )
+
+
 async def verify(
     connection: AsyncConnection, organization_id: str, start: Head, *, limit: int = VERIFIED_AT_ONCE
 ) -> Verified:
-    """Verify at most ``limit`` entries after ``start``, which was verified before, and the end if it is reached."""
-    parameters = {"organization": organization_id, "after": start.seq, "limit": limit}
-    rows = (await connection.execute(_FROM_LINK, parameters)).all()
-    found = [(_to_entry(row), Link(row.chain_seq, row.previous_hash, row.hash)) for row in rows if row.chain_seq]
-    reached, broken = chain.walk(found, start)
-    complete = len(found) < limit
+    """Verify at most ``limit`` links after ``start``, which was verified before, and the end if it is reached.
+
+    Where the beginning was let go: first what was kept of it, then from the last cut on.
+    """
+    return follow(await page(connection, organization_id, after=start.seq, limit=limit), start, limit=limit)
+
+
+def follow(found: Page, start: Head, *, limit: int) -> Verified:
+    """Tell how far the page that was read from ``start`` with ``limit`` holds."""
+    complete = len(found.stored) < limit
+    if found.cut is not None and start.seq < found.cut.head.seq:
+        reached, broken = walk_kept(found.stored, start)
+        if broken is None and complete:
+            broken = end_of_kept(reached, found.cut)
+            reached = found.cut.head if broken is None else reached
+        return Verified(reached, broken is not None, broken, found.cut)
+    reached, broken = chain.walk(found.stored, start)
     if broken is None and complete:
-        head_seq, head_hash = rows[0].head_seq, rows[0].head_hash
-        broken = chain.end(reached, Head() if head_seq is None else Head(head_seq, head_hash))
-    return Verified(reached, complete or broken is not None, broken)
+        broken = chain.end(reached, found.head)
+    return Verified(reached, complete or broken is not None, broken, found.cut)
 
 
 async def first_break(connection: AsyncConnection, organization_id: str) -> int | None:
@@ -221,6 +258,13 @@ async def first_break(connection: AsyncConnection, organization_id: str) -> int 
     while not step.complete:
         step = await verify(connection, organization_id, step.reached)
     return None if step.broken is None else step.broken.seq
+
+
+def _stored(row: Any) -> Stored:
+    link = Link(row.chain_seq, row.previous_hash, row.hash)
+    if row.record is not None:
+        return Stored(content_of_cut(cuts.read(row.record)), link)
+    return Stored(chain.content(_to_entry(row)), link, row.promotion_month, row.promotion_id)
 
 
 def _to_entry(row: Any) -> Entry:

@@ -48,7 +48,7 @@ _COMMANDS = (
         "Addresses that are told of changes: list, show, create, test, deliveries, redeliver, …",
     ),
     (AROUND, "events", "events:app", "Hand in CloudEvents: send."),
-    (AROUND, "audit", "audit:app", "The whole history, and the proof that it is whole: list, head, verify."),
+    (AROUND, "audit", "audit:app", "The whole history, and the proof that it is whole: list, head, verify, detach."),
     (AROUND, "login", "login:login", "Remember an API's address and a key for it."),
     (AROUND, "logout", "login:logout", "Forget the key."),
     (AROUND, "config", "login:config", "What is remembered: show, set, unset."),

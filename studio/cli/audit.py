@@ -1,4 +1,4 @@
-"""Commands about the history of the key's organization: verify, head, list."""
+"""Commands about the history of the key's organization: verify, head, list; and detach, for who owns the database."""
 
 import re
 from typing import Annotated, Any
@@ -10,6 +10,10 @@ from studio.cli.options import HERE, Api, Output
 from studio.cli.output import Column, note, show_one, show_rows
 
 app = App(name="audit", help="The history of the organization, and the proof that it is whole.")
+
+app.command(
+    "studio.cli.detaching:detach", name="detach", help="Let go of old months of the history, directly on the database."
+)
 
 PAGE = 1000
 SAID_EVERY = 100_000
@@ -29,6 +33,7 @@ HEAD = (
     Column("sequence", "sequence"),
     Column("hash", "hash"),
     Column("at", "at"),
+    Column("cut", lambda row: row["cut"] and f"{row['cut']['sequence']}:{row['cut']['hash']}"),
 )
 Anchor = Annotated[
     str | None, Parameter(help="What was kept of an earlier head, SEQUENCE:HASH; the history has to pass through it.")
@@ -58,8 +63,13 @@ async def list_(
     async with api.client() as client:
         page = await client.raw("GET", "/audit", query={"actor": actor, "limit": limit, "cursor": cursor})
     show_rows(page["items"], COLUMNS, output, whole=page)
-    if page["next_cursor"] is not None and output == "table":
+    if output != "table":
+        return
+    cut, entries = page["cut"], page["items"]
+    if page["next_cursor"] is not None:
         note(f"there are more: --cursor {page['next_cursor']}")
+    if cut is not None and (page["next_cursor"] is None or entries[-1]["sequence"] <= cut["sequence"]):
+        note(f"up to entry {cut['sequence']} this is not all: {cut['month']} and what was before it were let go")
 
 
 @app.command
@@ -82,15 +92,14 @@ async def verify(*, anchor: Anchor = None, output: Output = "table", api: Api = 
             limit = min(PAGE, kept[0] - reached) if kept is not None and kept[0] > reached else PAGE
             query = {"after": reached, "hash": step["hash"], "limit": limit}
             step = await client.raw("GET", "/audit/verify", query=query)
-            if kept is not None and step["sequence"] == kept[0] and step["hash"] != kept[1] and not step["broken"]:
-                step |= {"complete": True, "broken": _not(kept[0], "the history was written anew: its hash is another")}
+            if kept is not None and not step["broken"]:
+                broken = _against(kept, step)
+                step |= {"complete": step["complete"] or broken is not None, "broken": broken}
             if step["sequence"] // SAID_EVERY > reached // SAID_EVERY:
                 note(f"{step['sequence']} entries hold")
-    if kept is not None and step["sequence"] < kept[0] and not step["broken"]:
-        step["broken"] = _not(kept[0], f"the history was cut: it ends with entry {step['sequence']}")
     broken = step["broken"]
     show_one(
-        {"verified": step["sequence"], "hash": step["hash"], "broken": broken},
+        {"verified": step["sequence"], "hash": step["hash"], "broken": broken, "cut": step["cut"]},
         (Column("verified", "verified"), Column("hash", "hash")),
         output,
     )
@@ -98,8 +107,36 @@ async def verify(*, anchor: Anchor = None, output: Output = "table", api: Api = 
         whose = f" (promotion {broken['promotion_id']})" if broken["promotion_id"] else ""
         note(f"✗ entry {broken['sequence']}{whose}: {broken['problem']}")
         return FAILED
-    note(f"✓ all {step['sequence']} entries follow from one another")
+    note(_whole(step))
     return OK
+
+
+def _against(kept: tuple[int, str], step: dict[str, Any]) -> dict[str, Any] | None:
+    """Tell what of a verified ``step`` contradicts the head that was kept elsewhere."""
+    sequence, hash_ = kept
+    cut = step["cut"]
+    if cut is not None and sequence < cut["sequence"]:
+        problem = (
+            f"{cut['month']} was let go, and the history is cut at entry {cut['sequence']}: an anchor from before it "
+            "proves nothing any more. Take what promotion audit detach printed then, or a later head"
+        )
+        return _not(sequence, problem)
+    if step["sequence"] == sequence and step["hash"] != hash_:
+        return _not(sequence, "the history was written anew: its hash is another")
+    if step["complete"] and step["sequence"] < sequence:
+        return _not(sequence, f"the history was cut: it ends with entry {step['sequence']}")
+    return None
+
+
+def _whole(step: dict[str, Any]) -> str:
+    cut = step["cut"]
+    if cut is None:
+        return f"✓ all {step['sequence']} entries follow from one another"
+    return (
+        f"✓ whole since the cut at entry {cut['sequence']} (hash {cut['hash']}), with which {cut['month']} was let go: "
+        f"all entries from there to {step['sequence']} follow from one another, and the {cut['kept']} that were kept "
+        "from before it are as they were then"
+    )
 
 
 def _not(sequence: int, problem: str) -> dict[str, Any]:

@@ -33,6 +33,7 @@ _STATUS_OF: Mapping[type[Exception], int] = {
     problems.Unconfigured: USAGE,
     UsageError: USAGE,
     problems.NotFound: NOT_FOUND,
+    problems.Gone: NOT_FOUND,
     problems.Unauthenticated: NOT_ALLOWED,
     problems.Forbidden: NOT_ALLOWED,
     problems.Conflict: CONFLICT,

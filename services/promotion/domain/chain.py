@@ -7,7 +7,7 @@ JSON does not need; the evidence stands in it as the very text that is stored.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 from pydantic_core import to_json
@@ -15,6 +15,7 @@ from pydantic_core import to_json
 from schemas.values import dataclass
 
 GENESIS = bytes(32)
+REWRITTEN = "the entry does not say what it said when it was made"
 
 _canonical = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
 
@@ -55,6 +56,19 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """A link as it is stored, with the bytes that its hash covers.
+
+    ``month`` and ``promotion_id`` are those of an entry of a promotion; the record of a cut has neither.
+    """
+
+    content: bytes
+    link: Link
+    month: date | None = None
+    promotion_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Break:
     """The first place at which a chain does not hold, and how; ``promotion_id`` where there is such an entry."""
 
@@ -85,18 +99,18 @@ def link(head: Head, entry_content: bytes) -> Link:
     return Link(seq, head.hash, digest)
 
 
-def walk(entries: Iterable[tuple[Entry, Link]], start: Head) -> tuple[Head, Break | None]:
-    """Follow ``entries`` from ``start``; give how far they hold, and the first that does not follow."""
+def walk(stored: Iterable[Stored], start: Head) -> tuple[Head, Break | None]:
+    """Follow ``stored`` from ``start``; give how far it holds, and the first that does not follow."""
     head = start
-    for entry, stored in entries:
-        expected = link(head, content(entry))
-        if stored.seq != expected.seq:
-            return head, Break(expected.seq, f"the entry is missing; {stored.seq} comes next")
-        if stored.previous_hash != head.hash:
-            return head, Break(stored.seq, "the entry does not continue the one before it", entry.promotion_id)
-        if stored.hash != expected.hash:
-            return head, Break(stored.seq, "the entry does not say what it said when it was made", entry.promotion_id)
-        head = Head(stored.seq, stored.hash)
+    for each in stored:
+        found, expected = each.link, link(head, each.content)
+        if found.seq != expected.seq:
+            return head, Break(expected.seq, f"the entry is missing; {found.seq} comes next")
+        if found.previous_hash != head.hash:
+            return head, Break(found.seq, "the entry does not continue the one before it", each.promotion_id)
+        if found.hash != expected.hash:
+            return head, Break(found.seq, REWRITTEN, each.promotion_id)
+        head = Head(found.seq, found.hash)
     return head, None
 
 
@@ -111,7 +125,7 @@ def end(reached: Head, head: Head) -> Break | None:
 
 def first_break(entries: Iterable[tuple[Entry, Link]], start: Head | None = None) -> int | None:
     """Give the number of the first link that does not follow from what is before it; None where all do."""
-    broken = walk(entries, start or Head())[1]
+    broken = walk((Stored(content(entry), each) for entry, each in entries), start or Head())[1]
     return None if broken is None else broken.seq
 
 

@@ -10,7 +10,7 @@ from services.platform.database import Database
 from services.platform.http.authentication import requires
 from services.platform.http.problems import invalid
 from services.platform.identity import Principal
-from services.promotion import history
+from services.promotion import cuts, history
 from services.promotion.domain.chain import Head
 
 Viewer = Annotated[Principal, Depends(requires(Role.VIEWER))]
@@ -25,7 +25,14 @@ def add_routes(routes: APIRouter, database: Database) -> None:
         async with database.begin() as connection:
             head = await history.head(connection, viewer.organization_id)
             at = await history.made_at(connection, viewer.organization_id, head.seq)
-        return AuditHead(organization_id=viewer.organization_id, sequence=head.seq, hash=head.hash.hex(), at=at)
+            cut = await cuts.latest(connection, viewer.organization_id)
+        return AuditHead(
+            organization_id=viewer.organization_id,
+            sequence=head.seq,
+            hash=head.hash.hex(),
+            at=at,
+            cut=cut and cuts.resource(cut),
+        )
 
     @routes.get("/audit/verify")
     async def verify_audit(
@@ -52,6 +59,7 @@ def add_routes(routes: APIRouter, database: Database) -> None:
             hash=found.reached.hash.hex(),
             complete=found.complete,
             broken=broken,
+            cut=found.cut and cuts.resource(found.cut),
         )
 
 

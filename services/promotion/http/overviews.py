@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
-from schemas.overviews import AuditEntry, Statistics, StatisticsDay
-from schemas.resources import Page
+from schemas.overviews import AuditEntry, AuditPage, Statistics, StatisticsDay
 from schemas.text import EnvironmentName, Identifier
 from schemas.vocabulary import Role
 from services.platform.clock import Clock
@@ -15,7 +14,7 @@ from services.platform.database import Database
 from services.platform.http.authentication import requires
 from services.platform.http.cursors import read_cursor, write_cursor
 from services.platform.identity import Principal
-from services.promotion import overviews
+from services.promotion import cuts, overviews
 
 Viewer = Annotated[Principal, Depends(requires(Role.VIEWER))]
 
@@ -54,15 +53,20 @@ def add_routes(routes: APIRouter, database: Database, clock: Clock) -> None:
         actor: Annotated[Identifier | None, Query(description="What this one did alone.")] = None,
         limit: Annotated[int, Query(ge=1, le=200, description="How many to list at most.")] = 50,
         cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
-    ) -> Page[AuditEntry]:
-        """List every transition and vote of the organization, newest first."""
+    ) -> AuditPage:
+        """List every transition and vote of the organization, newest first; `cut` where older ones were let go."""
         before = _PAST_THE_LAST if cursor is None else read_cursor(cursor, int)[0]
         async with database.begin() as connection:
             rows = await overviews.audit(
                 connection, viewer.organization_id, actor=actor, before=before, limit=limit + 1
             )
+            cut = await cuts.latest(connection, viewer.organization_id)
         shown = [AuditEntry(**row) for row in rows[:limit]]
-        return Page(items=shown, next_cursor=write_cursor(shown[-1].sequence) if len(rows) > limit else None)
+        return AuditPage(
+            items=shown,
+            next_cursor=write_cursor(shown[-1].sequence) if len(rows) > limit else None,
+            cut=cut and cuts.resource(cut),
+        )
 
 
 def _day(day: date, found: Mapping[date, Mapping[str, Any]]) -> StatisticsDay:

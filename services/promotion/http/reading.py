@@ -12,9 +12,10 @@ from schemas.vocabulary import PromotionStatus, Role, StatusReason
 from services.platform.database import Database
 from services.platform.http.authentication import requires
 from services.platform.http.cursors import read_cursor, write_cursor
-from services.platform.http.problems import documented, invalid, not_found
+from services.platform.http.problems import Problem, documented, invalid, not_found
 from services.platform.identity import Principal
-from services.promotion import attempts, history, listing, store
+from services.promotion import attempts, cuts, history, listing, store
+from services.promotion.domain.cuts import Cut
 from services.promotion.domain.promotion import Key
 from services.promotion.present import history_resource
 
@@ -39,11 +40,11 @@ def add_routes(routes: APIRouter, database: Database) -> None:
             (shown,) = await attempts.present(connection, [found[key]])
         return shown
 
-    @routes.get("/promotions/{promotion_id:uuid}/history", responses=documented(404))
+    @routes.get("/promotions/{promotion_id:uuid}/history", responses=documented(404, 410))
     async def get_promotion_history(
         viewer: Viewer, promotion_id: PromotionId, limit: Limit = 200, cursor: Cursor = None
     ) -> resources.Page[resources.HistoryEntry]:
-        """List a promotion's transitions and votes, oldest first."""
+        """List a promotion's transitions and votes, oldest first; 410 where its month of the history was let go."""
         key = Key(viewer.organization_id, promotion_id)
         after = 0 if cursor is None else read_cursor(cursor, int)[0]
         async with database.begin() as connection:
@@ -54,8 +55,22 @@ def add_routes(routes: APIRouter, database: Database) -> None:
             entries = await history.of_promotion(
                 connection, key, created_at=created_at, after=min(max(after, 0), 2**31 - 1), limit=limit + 1
             )
+            if not entries and after < found[key].version:
+                cut = await cuts.of_month(connection, key.organization_id, history.month_of(created_at))
+                if cut is not None:
+                    raise _let_go(key, cut)
         following = write_cursor(entries[limit - 1].version) if len(entries) > limit else None
         return resources.Page(items=[history_resource(entry) for entry in entries[:limit]], next_cursor=following)
+
+
+def _let_go(key: Key, cut: Cut) -> Problem:
+    return Problem(
+        410,
+        "history_let_go",
+        f"the history of promotion {key.id} was let go with all of {cut.month:%Y-%m}, when it was asked for; "
+        "the promotion itself is kept. Ask whoever runs the system for the archive of that month",
+        extra={"cut": cuts.resource(cut).model_dump(mode="json")},
+    )
 
 
 def _add_list(routes: APIRouter, database: Database) -> None:

@@ -18,4 +18,8 @@ async def show(visit: Visiting, actor: str = "", cursor: str = "") -> Response:
     page = await visit.api.get("/audit", {"actor": actor, "cursor": cursor, "limit": SHOWN})
     kept = {"actor": actor} if actor else {}
     following = page["next_cursor"] and "/audit?" + urlencode({**kept, "cursor": page["next_cursor"]})
-    return await visit.page("audit.html", entries=page["items"], actor=actor, following=following)
+    entries, cut = page["items"], page["cut"]
+    reached = cut is not None and (not following or entries[-1]["sequence"] <= cut["sequence"])
+    return await visit.page(
+        "audit.html", entries=entries, actor=actor, following=following, cut=cut if reached else None
+    )

@@ -15,9 +15,9 @@ from studio.console.security import local_path
 from studio.console.views import inbox, permissions
 from studio.console.views.commands import told
 from studio.console.views.explanation import conditions_unmet, evaluated, tree
-from studio.console.views.timeline import moments
-from studio.console.visits import Visiting
-from studio.problems import ApiError
+from studio.console.views.timeline import Moment, moments
+from studio.console.visits import Visit, Visiting
+from studio.problems import ApiError, Gone
 
 routes = page_routes()
 
@@ -51,8 +51,8 @@ async def list_all(
 async def show(visit: Visiting, promotion_id: str) -> Response:
     """Show one promotion: where it stands, why, what can be done, what happened."""
     path = f"/promotions/{segment(promotion_id)}"
-    promotion, history, explanation = await asyncio.gather(
-        visit.api.get(path), visit.api.get(f"{path}/history"), explanation_of(visit, promotion_id)
+    promotion, (timeline, let_go), explanation = await asyncio.gather(
+        visit.api.get(path), _timeline(visit, path), explanation_of(visit, promotion_id)
     )
     principal = visit.principal
     return await visit.page(
@@ -62,7 +62,8 @@ async def show(visit: Visiting, promotion_id: str) -> Response:
         trees=[(rule, [tree(rule["tree"], visit.now)]) for rule in evaluated(explanation)],
         explanation=explanation,
         conditions_unmet=conditions_unmet(explanation),
-        timeline=moments(history["items"]),
+        timeline=timeline,
+        let_go=let_go,
         why_not={
             "approve": permissions.why_not_approve(principal, promotion),
             "reject": permissions.why_not_reject(principal, promotion),
@@ -72,6 +73,15 @@ async def show(visit: Visiting, promotion_id: str) -> Response:
         offered=_offered(promotion),
         may_break_glass=permissions.may_break_glass(principal, promotion),
     )
+
+
+async def _timeline(visit: Visit, path: str) -> tuple[list[Moment], str | None]:
+    """Give the moments; where they were let go, none and what the API says of it."""
+    try:
+        history = await visit.api.get(f"{path}/history")
+    except Gone as gone:
+        return [], str(gone)
+    return moments(history["items"]), None
 
 
 @routes.post("/promotions/{promotion_id}/{command}")

@@ -55,6 +55,9 @@ class Api:
         self._keys = keys
         self._session = session
 
+    def key_of(self, caller: str) -> str:
+        return self._keys[caller]
+
     async def call(
         self, method: str, path: str, caller: str, body: object = None, headers: dict[str, str] | None = None
     ) -> Answer:

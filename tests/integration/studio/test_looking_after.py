@@ -1,15 +1,18 @@
 """The commands of those who ask why, try rules out and look after the system, on a running stack."""
 
+import asyncio
 import json
 import os
 import stat
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 import yaml
 from confluent_kafka import Producer
@@ -171,6 +174,22 @@ def test_a_whole_history_is_verified_against_what_was_kept_of_it(stack: RunningS
     assert stack.command("audit", "list", "--limit", "1", identity="viewer").stdout.count("\n") == 1
 
 
+def test_a_month_of_the_history_is_let_go_once(stack: RunningStack) -> None:
+    owner = os.environ | {"DATABASE_URL": stack.ready["postgres"]}
+    asyncio.run(_make_month(stack, date(2020, 1, 1)))
+
+    looked = _run(owner, "audit", "detach", "--before", "2020-02", "--dry-run")
+    gone = _run(owner, "audit", "detach", "--before", "2020-02")
+    again = _run(owner, "audit", "detach", "--before", "2020-02")
+
+    assert (looked.returncode, looked.stdout.split("\t")[:2]) == (0, ["2020-01", "-"]), looked.stderr
+    assert (gone.returncode, gone.stdout.split("\t")[1]) == (0, "promotion_detached.history_2020_01"), gone.stderr
+    assert (again.returncode, again.stdout) == (0, "")
+    assert "nothing is left" in again.stderr
+    assert stack.command("audit", "verify", identity="viewer").returncode == 0
+    assert stack.command("audit", "detach", "--before", "2020-02").returncode == 2
+
+
 def test_a_login_is_kept_private_and_used_until_it_is_forgotten(stack: RunningStack, tmp_path: Path) -> None:
     file = tmp_path / "folder" / "config.json"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PROMOTION_")}
@@ -188,6 +207,12 @@ def test_a_login_is_kept_private_and_used_until_it_is_forgotten(stack: RunningSt
     assert "PROMOTION_API_KEY is not set" in _run(environment, "gateways", "--url", "http://127.0.0.1:1").stderr
     _run(environment, "logout")
     assert _run(environment, "gateways").returncode == 2
+
+
+async def _make_month(stack: RunningStack, month: date) -> None:
+    connection = await asyncpg.connect(stack.ready["postgres"])
+    await connection.execute("SELECT promotion.make_history_partition($1)", month)
+    await connection.close()
 
 
 def _letters(stack: RunningStack, identity: str, mark: str) -> list[dict[str, Any]]:

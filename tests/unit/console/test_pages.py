@@ -27,6 +27,11 @@ def one_promotion(**more: Any) -> dict[str, Any]:
     }
 
 
+def audited(sequence: int) -> dict[str, Any]:
+    more = {"sequence": sequence, "promotion_id": ONE, "agent_id": "a", "target_environment": "b", "hash": "ab" * 32}
+    return {**entry(), **more}
+
+
 @pytest.mark.parametrize("path", UNSAFE)
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
 async def test_what_another_site_posts_reaches_nothing(path: str, site: str) -> None:
@@ -67,6 +72,33 @@ async def test_a_command_is_the_apis_and_its_answer_is_told() -> None:
     assert (shown.status, shown.headers["location"]) == (303, ["/inbox"])
     assert ("POST", f"/promotions/{ONE}/approve", {}) in api.asked
     assert "HttpOnly" in shown.headers["set-cookie"][0]
+
+
+async def test_a_promotion_whose_history_was_let_go_is_shown_and_says_so() -> None:
+    gone = {"type": "urn:promotion:problem:history_let_go", "status": 410, "detail": "it was let go with 2031-01"}
+    api = StandIn({**one_promotion(), f"/promotions/{ONE}/history": (410, gone)})
+
+    shown = await api.open(f"/promotions/{ONE}")
+
+    assert shown.status == 200
+    assert "it was let go with 2031-01" in shown.text
+
+
+CUT = {"month": "2031-01", "sequence": 8, "hash": "ab" * 32, "entries": 4, "kept": 4, "actor": "database:owner",
+       "at": "2031-06-01T00:00:00Z"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sequences", "following", "said"), [([9], None, True), ([9, 5], "x", True), ([9], "x", False), ([], None, True)]
+)
+async def test_the_audit_says_where_it_is_not_all(sequences: list[int], following: str | None, said: bool) -> None:
+    entries = [audited(sequence) for sequence in sequences]
+    api = StandIn({"/audit": {"items": entries, "next_cursor": following, "cut": CUT}})
+
+    shown = await api.open("/audit")
+
+    assert shown.status == 200
+    assert ("Up to No. 8 this is not all" in shown.text) == said
 
 
 async def test_an_override_takes_its_reason_along() -> None:

@@ -297,6 +297,23 @@ def test_a_wrong_command_line_ends_with_two(arguments: list[str]) -> None:
     assert run(arguments) == 2
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--before", "2025-13"],
+        ["--before", "yesterday"],
+        ["--before", "9998-01"],
+        ["--keep-months", "-1"],
+        ["--keep-months", "x"],
+        ["--before", "2025-01", "--keep-months", "3"],
+    ],
+)
+def test_only_months_that_are_over_are_let_go(arguments: list[str], capsys: Capture) -> None:
+    assert run(["audit", "detach", *arguments]) == 2
+    assert "month" in capsys.readouterr().err
+
+
 def test_help_needs_less_than_half_a_second_of_processor_time() -> None:
     program = Path(sys.executable).with_name("promotion")
     subprocess.run([program, "--help"], check=True, capture_output=True)
