@@ -28,7 +28,8 @@ _MAX_POSITION = 2**63 - 1
 
 _DESCRIPTION = (
     "Events named `promotion.changed`, whose data is a `Change` and whose id is the place in the organization's "
-    "history. A comment every 15 seconds shows that the stream is alive."
+    "history. A comment every 15 seconds shows that the stream is alive. What was let go of the history is not "
+    "sent again."
 )
 
 Allowed = Callable[[], Awaitable[bool]]

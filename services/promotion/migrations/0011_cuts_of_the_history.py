@@ -24,5 +24,5 @@ def upgrade() -> None:
     )""")
     op.execute("""CREATE TRIGGER history_cut_kept BEFORE UPDATE OR DELETE ON promotion.history_cut FOR EACH ROW
         EXECUTE FUNCTION promotion.refuse_change()""")
-    # Only the owner lets go of months: the service reads what was let go.
+    # Only the owner lets go of months; the service reads where.
     op.execute("GRANT SELECT ON promotion.history_cut TO promotion_promotion")
