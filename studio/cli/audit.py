@@ -69,7 +69,9 @@ async def list_(
     if page["next_cursor"] is not None:
         note(f"there are more: --cursor {page['next_cursor']}")
     if cut is not None and (page["next_cursor"] is None or entries[-1]["sequence"] <= cut["sequence"]):
-        note(f"up to entry {cut['sequence']} this is not all: {cut['month']} and what was before it were let go")
+        note(
+            f"up to entry {cut['sequence']} this is not all: older months were let go, {cut['month']} the last of them"
+        )
 
 
 @app.command
