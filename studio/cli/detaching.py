@@ -113,7 +113,7 @@ async def _owner() -> "AsyncIterator[Database]":
     from sqlalchemy.exc import DBAPIError
 
     from services.platform.database import Database, DatabaseUnavailable, sqlstate
-    from services.platform.migrate import require_current
+    from services.platform.schema_state import require_current
 
     url = os.environ.get("DATABASE_URL", "")
     if not url:
