@@ -120,6 +120,8 @@ async def _chain(connection: asyncpg.Connection, *, copies: int, step: timedelta
     )  # fmt: skip
     # Who reads the history in its order goes on from its new end.
     await connection.execute("UPDATE notifications.position SET chain_seq = $1", head.seq)
+    # Statistics are counted from the oldest promotion on.
+    await connection.execute("TRUNCATE promotion.tally, promotion.counted")
 
 
 def _entry(row: Any, head: Head, *, copy: int, back: timedelta) -> tuple[tuple[Any, ...], Head]:

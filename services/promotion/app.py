@@ -10,13 +10,14 @@ from services.platform.messaging.outbox import Outbox
 from services.platform.schema_state import role_of
 from services.platform.service import Loop, Service
 from services.platform.settings import Settings
-from services.promotion import upkeep
+from services.promotion import statistics, upkeep
 from services.promotion.consumer import subscriptions
 from services.promotion.work import Work
 
 SCHEMA = "promotion"
 LOOK_SECONDS = 2.0
 HOUSEKEEPING_SECONDS = 3600.0
+COUNTING_SECONDS = 60.0
 
 
 def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
@@ -61,11 +62,16 @@ def loops(database: Database, outbox: Outbox, *, clock: Clock, redrive_after: ti
             await upkeep.make_partitions(connection, now=clock())
             return await upkeep.forget_idempotency_keys(connection, now=clock())
 
+    async def count() -> int:
+        async with database.begin() as connection:
+            return upkeep.BATCH if await statistics.count(connection, now=clock()) else 0
+
     return [
         Loop("promotion redrive", _every(LOOK_SECONDS, redrive)),
         Loop("promotion expiry", _every(LOOK_SECONDS, expire)),
         Loop("promotion sweep", _every(LOOK_SECONDS, sweep)),
         Loop("promotion housekeeping", _every(HOUSEKEEPING_SECONDS, keep_house)),
+        Loop("promotion statistics", _every(COUNTING_SECONDS, count)),
     ]
 
 

@@ -110,7 +110,7 @@ async def test_the_statistics_count_what_was_asked_for_and_what_came_of_it(door:
     assert sum(day["requested"] for day in days) == 3
     assert (sum(day["completed"] for day in days), sum(day["failed"] for day in days)) == (1, 1)
     assert statistics["change_fail_rate"] == 0.5
-    assert statistics["lead_seconds"] == pytest.approx(HOUR.total_seconds(), abs=5)
+    assert statistics["lead_seconds"] == pytest.approx(HOUR.total_seconds(), rel=0.006)
     assert statistics["approval_seconds"] is None
 
 

@@ -1,0 +1,158 @@
+"""Figures over time: what happened is counted once its hour is over, and once more when its day is well over.
+
+What is recorded late (an event that lay on Kafka) is missed by its hour and found by its day. What is not yet counted
+is counted where it is asked for. Medians are those of a logarithmic scale: within half a percent.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from math import exp, log
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+# One bucket is this much longer than the one before.
+_STEP = log(1.01)
+_SHORTEST_SECONDS = 0.001
+# Who writes may be so much behind the clock.
+_HOUR_SETTLES = timedelta(minutes=10)
+_DAY_SETTLES = timedelta(days=1)
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def _bucket(end: str) -> str:
+    seconds = f"greatest(extract(epoch FROM {end} - created_at), {_SHORTEST_SECONDS})"
+    return f"floor(ln({seconds}) / {_STEP})::int"
+
+
+# What happened from :since on and before :until, an index for each kind.
+_HAPPENED = f"""
+    SELECT target_environment, created_at AS at, 'requested' AS what, cast(NULL AS int) AS bucket
+    FROM promotion.promotion WHERE organization_id = :organization AND created_at >= :since AND created_at < :until
+    UNION ALL
+    SELECT target_environment, approved_at, 'approved', {_bucket("approved_at")}
+    FROM promotion.promotion WHERE organization_id = :organization AND requires_approval
+    AND approved_at >= :since AND approved_at < :until
+    UNION ALL
+    SELECT target_environment, completed_at, status, CASE status WHEN 'completed' THEN {_bucket("completed_at")} END
+    FROM promotion.promotion WHERE organization_id = :organization
+    AND completed_at >= :since AND completed_at < :until
+"""  # noqa: S608
+_COUNT = text(
+    "INSERT INTO promotion.tally (organization_id, since, hours, target_environment, what, bucket, times) "  # noqa: S608
+    "SELECT :organization, :since, :hours, target_environment, what, bucket, count(*) "
+    f"FROM ({_HAPPENED}) AS h GROUP BY target_environment, what, bucket"
+)
+_FORGET = text(
+    "DELETE FROM promotion.tally WHERE organization_id = :organization AND since >= :since AND since < :until"
+)
+# Whoever has a history has something to count; the first day is that of the oldest promotion.
+_BEGIN = text(
+    "INSERT INTO promotion.counted (organization_id, until) "
+    "SELECT h.organization_id, date_trunc('day', first.created_at, 'UTC') FROM promotion.chain_head AS h "
+    "CROSS JOIN LATERAL (SELECT p.created_at FROM promotion.promotion AS p "
+    "WHERE p.organization_id = h.organization_id ORDER BY p.created_at, p.id LIMIT 1) AS first "
+    "WHERE NOT EXISTS (SELECT FROM promotion.counted AS c WHERE c.organization_id = h.organization_id) "
+    "ON CONFLICT DO NOTHING"
+)
+_NEXT = text(
+    "SELECT organization_id, until FROM promotion.counted WHERE until <= :over "
+    "ORDER BY until LIMIT 1 FOR UPDATE SKIP LOCKED"
+)
+_COUNTED = text("UPDATE promotion.counted SET until = :until WHERE organization_id = :organization")
+_BY_HOUR = text(
+    "SELECT c.organization_id, date_trunc('day', t.since, 'UTC') AS day FROM promotion.tally AS t "
+    "JOIN promotion.counted AS c USING (organization_id) WHERE t.hours = 1 AND t.since < :over "
+    "ORDER BY t.since LIMIT 1 FOR UPDATE OF c SKIP LOCKED"
+)
+_READ = text(
+    "SELECT (since AT TIME ZONE 'UTC')::date AS day, what, bucket, sum(times)::bigint AS times FROM promotion.tally "  # noqa: S608
+    "WHERE organization_id = :organization AND since >= :first AND since < :since "
+    "AND (cast(:environment AS text) IS NULL OR target_environment = :environment) GROUP BY 1, 2, 3 "
+    "UNION ALL "
+    f"SELECT (at AT TIME ZONE 'UTC')::date, what, bucket, count(*) FROM ({_HAPPENED}) AS h "
+    "WHERE (cast(:environment AS text) IS NULL OR target_environment = :environment) GROUP BY 1, 2, 3"
+)
+_UNTIL = text("SELECT until FROM promotion.counted WHERE organization_id = :organization")
+
+
+@dataclass(slots=True)
+class Figures:
+    """What happened in some time: how often each thing, and how often it took how long."""
+
+    times: Counter[str] = field(default_factory=Counter)
+    took: dict[str, Counter[int]] = field(default_factory=dict)
+
+    def add(self, what: str, bucket: int | None, times: int) -> None:
+        """Count something that happened ``times`` times and took as long as ``bucket`` says."""
+        self.times[what] += times
+        if bucket is not None:
+            self.took.setdefault(what, Counter())[bucket] += times
+
+    def median_seconds(self, what: str) -> float | None:
+        """Give how long the one in the middle took; None where nothing happened."""
+        took = self.took.get(what, Counter())
+        left = took.total() / 2
+        for bucket, times in sorted(took.items()):
+            left -= times
+            if left <= 0:
+                return exp((bucket + 0.5) * _STEP)
+        return None
+
+
+def summed(figures: Iterable[Figures]) -> Figures:
+    """Give the figures of a longer time."""
+    whole = Figures()
+    for each in figures:
+        whole.times.update(each.times)
+        for what, took in each.took.items():
+            whole.took.setdefault(what, Counter()).update(took)
+    return whole
+
+
+async def by_day(
+    connection: AsyncConnection, organization_id: str, *, first: datetime, until: datetime, environment: str | None
+) -> Mapping[date, Figures]:
+    """Give the figures of each day on which something happened, from the beginning of a day on."""
+    counted = await connection.scalar(_UNTIL, {"organization": organization_id})
+    rows = await connection.execute(
+        _READ,
+        {
+            "organization": organization_id, "first": first, "since": max(first, counted or first), "until": until,
+            "environment": environment,
+        },
+    )  # fmt: skip
+    found: dict[date, Figures] = {}
+    for day, what, bucket, times in rows:
+        found.setdefault(day, Figures()).add(what, bucket, times)
+    return found
+
+
+async def count(connection: AsyncConnection, *, now: datetime) -> bool:
+    """Count one more hour or day that is over; tell whether there was one."""
+    await connection.execute(_BEGIN)
+    if following := (await connection.execute(_NEXT, {"over": now - _HOUR - _HOUR_SETTLES})).one_or_none():
+        organization_id, since = following
+        whole_day = since.hour == 0 and since + _DAY + _DAY_SETTLES <= now
+        until = since + (_DAY if whole_day else _HOUR)
+        await _count(connection, organization_id, since=since, until=until)
+        await connection.execute(_COUNTED, {"organization": organization_id, "until": until})
+        return True
+    settled = (await connection.execute(_BY_HOUR, {"over": _midnight(now - _DAY_SETTLES)})).one_or_none()
+    if settled is None:
+        return False
+    await _count(connection, settled.organization_id, since=settled.day, until=settled.day + _DAY)
+    return True
+
+
+async def _count(connection: AsyncConnection, organization_id: str, *, since: datetime, until: datetime) -> None:
+    chunk: dict[str, Any] = {"organization": organization_id, "since": since, "until": until}
+    await connection.execute(_FORGET, chunk)
+    await connection.execute(_COUNT, {**chunk, "hours": (until - since) // _HOUR})
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,0 +1,121 @@
+"""Figures over time: the same whether counted or not, whoever counts, and whatever comes late."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.promotion import statistics
+from services.promotion.statistics import Figures
+from tests.integration.promotion.house import ORGANIZATION, START, House, completion, evaluation
+
+HOUR = timedelta(hours=1)
+
+
+async def finish(house: House, *, asked: datetime, done: datetime, **more: Any) -> UUID:
+    identifier = uuid4()
+    house.now = asked
+    await house.evaluate(evaluation(identifier, created_at=asked, evaluated_at=asked, **more))
+    house.now = done
+    await house.complete(completion(identifier, deployed_at=done))
+    return identifier
+
+
+async def figures(house: House, **more: Any) -> Mapping[date, Figures]:
+    first = datetime.combine(START.date() - timedelta(days=10), time(), UTC)
+    scope: dict[str, Any] = {"first": first, "until": house.now + HOUR, "environment": None, **more}
+    async with house.database.begin() as connection:
+        return await statistics.by_day(connection, ORGANIZATION, **scope)
+
+
+async def count(house: House) -> int:
+    """Count everything that is over; give how many steps it took."""
+    for steps in range(200):
+        async with house.database.begin() as connection:
+            if not await statistics.count(connection, now=house.now):
+                return steps
+    raise AssertionError("counting comes to no end")
+
+
+async def spans(house: House) -> list[int]:
+    return [row.hours for row in await house.as_owner("SELECT DISTINCT hours FROM promotion.tally ORDER BY hours")]
+
+
+async def test_what_is_counted_is_what_was_there_to_count(house: House) -> None:
+    await finish(house, asked=START, done=START + timedelta(minutes=10))
+    await finish(house, asked=START + HOUR, done=START + 3 * HOUR)
+    await finish(house, asked=START + HOUR, done=START + 26 * HOUR)
+    before = await figures(house)
+
+    await count(house)
+
+    assert await figures(house) == before
+    first, second = START.date(), START.date() + timedelta(days=1)
+    assert (before[first].times["requested"], before[first].times["completed"]) == (3, 2)
+    assert (before[second].times["requested"], before[second].times["completed"]) == (0, 1)
+    assert before[first].median_seconds("completed") == pytest.approx(600, rel=0.006)
+    assert before[second].median_seconds("completed") == pytest.approx(25 * 3600, rel=0.006)
+
+
+async def test_an_hour_is_counted_when_it_is_over_and_a_day_once_more_when_it_is_well_over(house: House) -> None:
+    await finish(house, asked=START, done=START + timedelta(minutes=10))
+    house.now = START + HOUR + timedelta(minutes=5)
+    # The hours of the day before this one, in which nothing happened.
+    assert await count(house) == START.hour
+    assert await spans(house) == []
+
+    house.now = START + HOUR + timedelta(minutes=11)
+    assert await count(house) == 1
+    assert await spans(house) == [1]
+
+    house.now = START + timedelta(days=2)
+    await count(house)
+    assert await spans(house) == [24]
+
+
+async def test_what_is_recorded_late_is_found_by_its_day(house: House) -> None:
+    await finish(house, asked=START, done=START + timedelta(minutes=10))
+    house.now = START + 3 * HOUR
+    await count(house)
+    # Its request lay on Kafka for hours.
+    await finish(house, asked=START, done=START + 3 * HOUR)
+    assert (await figures(house))[START.date()].times["requested"] == 1
+
+    house.now = START + timedelta(days=3)
+    await count(house)
+
+    assert (await figures(house))[START.date()].times["requested"] == 2
+
+
+async def test_several_who_count_count_once(house: House) -> None:
+    await finish(house, asked=START, done=START + timedelta(minutes=10))
+    before = await figures(house)
+    house.now = START + timedelta(days=3)
+
+    await asyncio.gather(*(count(house) for _ in range(4)))
+
+    assert await figures(house) == before
+
+
+async def test_figures_are_those_of_one_environment_and_organization(house: House) -> None:
+    await finish(house, asked=START, done=START + timedelta(minutes=10))
+    house.now = START + 3 * HOUR
+    await count(house)
+
+    assert await figures(house, environment="production") == {}
+    assert (await figures(house, environment="staging"))[START.date()].times["completed"] == 1
+    async with house.database.begin() as connection:
+        scope: dict[str, Any] = {"first": START - HOUR, "until": house.now, "environment": None}
+        assert await statistics.by_day(connection, "globex", **scope) == {}
+
+
+def test_the_one_in_the_middle_is_the_median() -> None:
+    took = Figures()
+    for bucket in (100, 200, 200, 300, 900):
+        took.add("completed", bucket, 1)
+
+    assert took.median_seconds("completed") == pytest.approx(1.01**200.5)
+    assert took.median_seconds("approved") is None
