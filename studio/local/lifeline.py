@@ -59,7 +59,8 @@ class Lifeline:
     def guard_process(self, pid: int) -> None:
         """Have this process, and its group where it leads one, ended; harmless where it is gone already."""
         with contextlib.suppress(psutil.NoSuchProcess):
-            self._tell(str(pid), {"child": pid, "started": psutil.Process(pid).create_time()})
+            started = psutil.Process(pid).create_time()
+            self._tell(str(pid), {"child": pid, "started": started, "leads": _leads(pid)})
 
     def forget_process(self, pid: int) -> None:
         """Take back `guard_process`, after the process has ended."""
@@ -116,8 +117,11 @@ class _Wards:
         match message:
             case {"postgres": {"cluster": str(cluster)}}:
                 self._cluster = Path(cluster)
-            case {"child": int(pid), "started": float(started)}:
+            case {"child": int(pid), "started": float(started), "leads": bool(leads)}:
                 self._take_child(pid, started)
+                if leads:
+                    # It may have died since: what it leads has not.
+                    self._leaders.add(pid)
             case {"forget": int(pid)}:
                 self._children.pop(pid, None)
                 self._leaders.discard(pid)
@@ -136,16 +140,21 @@ class _Wards:
             process = psutil.Process(pid)
             if abs(process.create_time() - started) < _SAME_START_SECONDS:
                 self._children[pid] = process
-                if os.getpgid(pid) == pid:
-                    self._leaders.add(pid)
 
     def _signal_all(self, sign: signal.Signals) -> None:
-        for pid, process in self._children.items():
+        for pid in self._children.keys() | self._leaders:
+            process = self._children.get(pid)
             with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
-                if pid in self._leaders and (process.is_running() or not psutil.pid_exists(pid)):
+                if pid in self._leaders and ((process and process.is_running()) or not psutil.pid_exists(pid)):
                     os.killpg(pid, sign)  # a number that no process has any more is still this group's, or nobody's
-                else:
+                elif process:
                     process.send_signal(sign)
+
+
+def _leads(pid: int) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        return os.getpgid(pid) == pid
+    return False
 
 
 def _watch(lines: Iterable[bytes]) -> None:

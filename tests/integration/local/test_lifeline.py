@@ -84,7 +84,7 @@ def test_a_process_that_took_over_the_pid_of_a_guarded_one_is_left_alone() -> No
     bystander = start_sleeper()
     earlier = psutil.Process(bystander.pid).create_time() - 100
 
-    finish_lifeline([{"child": bystander.pid, "started": earlier}])
+    finish_lifeline([{"child": bystander.pid, "started": earlier, "leads": False}])
 
     assert bystander.poll() is None
     bystander.kill()
@@ -93,7 +93,7 @@ def test_a_process_that_took_over_the_pid_of_a_guarded_one_is_left_alone() -> No
 
 def test_a_line_cut_short_by_the_supervisors_death_does_not_spoil_the_others() -> None:
     guarded = start_sleeper()
-    message = json.dumps({"child": guarded.pid, "started": psutil.Process(guarded.pid).create_time()})
+    message = json.dumps({"child": guarded.pid, "started": psutil.Process(guarded.pid).create_time(), "leads": False})
 
     run_lifeline(f'{message}\n{{"child": 12')
 
