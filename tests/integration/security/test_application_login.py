@@ -1,4 +1,4 @@
-"""The services work under a login that owns nothing, as docs/security.md gives it to them."""
+"""The logins that docs/security.md gives: an owner that is no superuser, and services that own nothing."""
 
 import re
 from pathlib import Path
@@ -7,22 +7,24 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+from services.platform.migrate import migrate_async
 from services.platform.schema_state import require_current, role_of, schemas
 from services.platform.settings import Settings
+from studio.local.postgres import EmbeddedPostgres
 from tests.integration.ingress.conftest import serving
 
 PAGE = Path(__file__).parents[3] / "docs" / "security.md"
+OF_APPLICATION, OF_OWNER = re.findall(r"```sql\n(.+?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 PASSWORD = "of-the-application"
 
 
 @pytest.fixture
 async def application(database: str) -> str:
     """The URL of a login as the page makes it."""
-    [statements] = re.findall(r"```sql\n(.+?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     owner = await asyncpg.connect(database)
     # Roles belong to the whole server, where another test may have made it.
     if await owner.fetchval("SELECT count(*) FROM pg_roles WHERE rolname = 'promotion_app'") == 0:
-        await owner.execute(statements.replace("…", PASSWORD))
+        await owner.execute(OF_APPLICATION.replace("…", PASSWORD))
     await owner.close()
     parts = urlsplit(database)
     return f"postgresql://promotion_app:{PASSWORD}@{parts.hostname}:{parts.port}{parts.path}"
@@ -53,3 +55,24 @@ async def test_a_service_finds_its_schema_and_takes_on_its_role(application: str
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await connection.execute(f"CREATE TABLE {schema}.mine (id int)")
     await connection.close()
+
+
+async def test_an_owner_without_powers_migrates(tmp_path: Path) -> None:
+    # Roles and rights on parameters belong to the whole server: this one is its own.
+    server = EmbeddedPostgres(tmp_path)
+    server.start()
+    try:
+        superuser = await asyncpg.connect(server.dsn_for("postgres"))
+        await superuser.execute("CREATE ROLE promotion_owner LOGIN NOSUPERUSER PASSWORD 'of-the-owner'")
+        await superuser.execute(OF_OWNER)
+        await superuser.execute("CREATE DATABASE owned OWNER promotion_owner")
+        await superuser.close()
+        parts = urlsplit(server.dsn_for("owned"))
+        owned = f"postgresql://promotion_owner:of-the-owner@{parts.hostname}:{parts.port}{parts.path}"
+
+        await migrate_async(owned)
+
+        for schema in schemas():
+            await require_current(owned, schema)
+    finally:
+        server.stop()
