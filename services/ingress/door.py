@@ -60,18 +60,18 @@ class Door:
             await exchange.answer(refusal)
             return
         task = asyncio.create_task(self._serve(exchange))
-        late = False
         try:
             await asyncio.wait({task}, timeout=self._answer_seconds + _wait_seconds(scope))
             if task.done() or exchange.started:
                 await task
                 return
-            exchange.abandoned = late = True
+            exchange.abandoned = True
             self._leave(task)
             await exchange.answer(_too_late(exchange))
         finally:
-            if not (task.done() or late):
-                self._abandon(task)
+            if not (task.done() or exchange.abandoned):
+                task.cancel()
+                self._keep(task)
 
     async def _serve(self, exchange: "_Exchange") -> None:
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
@@ -92,11 +92,9 @@ class Door:
         # A statement that is cut off costs its connection, and a new one costs more than most statements: where all are
         # slow, cutting them off would keep them slow.
         asyncio.get_running_loop().call_later(LINGER_SECONDS, task.cancel)
-        self._abandoned.add(task)
-        task.add_done_callback(self._abandoned.discard)
+        self._keep(task)
 
-    def _abandon(self, task: asyncio.Task[None]) -> None:
-        task.cancel()
+    def _keep(self, task: asyncio.Task[None]) -> None:
         self._abandoned.add(task)
         task.add_done_callback(self._abandoned.discard)
 
