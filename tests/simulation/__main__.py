@@ -2,17 +2,13 @@
 
 import argparse
 import sys
-import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from multiprocessing import get_context
-from pathlib import Path
 
-from services.platform.migrate import migrate
-from studio.local.postgres import EmbeddedPostgres
+from tests.fixtures.quick_postgres import migrated_databases
 from tests.simulation.runs import Report, simulate_share
-
-QUICK = {"fsync": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0"}
 
 
 def main() -> int:
@@ -24,28 +20,18 @@ def main() -> int:
     parser.add_argument("--clocks-jump", action="store_true", help="set the wall clock back and forth as well")
     parser.add_argument("--trace", action="store_true", help="print what happened in each seed")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        server = EmbeddedPostgres(Path(folder) / "postgres", settings=QUICK)
-        server.start()
-        try:
-            return _run(server, options)
-        finally:
-            server.stop()
+    with migrated_databases(options.workers) as databases:
+        return _run(databases, options)
 
 
-def _run(server: EmbeddedPostgres, options: argparse.Namespace) -> int:
-    server.create_database("simulation")
-    migrate(server.dsn_for("simulation"))
-    shares = []
-    for number in range(options.workers):
-        server.create_database(f"simulation_{number}", template="simulation")
-        last = options.first + options.seeds
-        seeds = range(options.first + number, last, options.workers)
-        shares.append(
-            (server.dsn_for(f"simulation_{number}"), seeds, options.steps, options.clocks_jump, options.trace)
-        )
+def _run(databases: Sequence[str], options: argparse.Namespace) -> int:
+    seeds = range(options.first, options.first + options.seeds)
+    shares = [
+        (dsn, seeds[number :: len(databases)], options.steps, options.clocks_jump, options.trace)
+        for number, dsn in enumerate(databases)
+    ]
     began = time.monotonic()
-    with get_context("spawn").Pool(options.workers) as pool:
+    with get_context("spawn").Pool(len(databases)) as pool:
         reports = [report for share in pool.imap_unordered(simulate_share, shares) for report in share]
     return _tell(reports, time.monotonic() - began, options)
 
