@@ -22,7 +22,7 @@ from services.executor.worker import Worker
 from services.platform.database import Database
 from services.platform.messaging.outbox import Outbox, load_headers
 from services.platform.vault import Place, Vault
-from studio.gateway import ReferenceGateway, Script
+from studio.gateway import ReferenceGateway, Script, read_log
 
 START = datetime(2030, 1, 1, 12, tzinfo=UTC)
 ORGANIZATION = "acme"
@@ -212,3 +212,10 @@ def reference_gateway(log: Path, *rules: dict[str, Any], gateway_id: str = "gw-1
         log=log / f"{gateway_id}.log", gateway_id=gateway_id, environment="staging", script=script, fsync=False,
         **options,
     )  # fmt: skip
+
+
+async def until_logged(log: Path, kind: type[object]) -> None:
+    """Wait until a gateway has written a record of this kind."""
+    async with asyncio.timeout(5):
+        while not any(isinstance(record, kind) for record in read_log(log)):
+            await asyncio.sleep(0.01)

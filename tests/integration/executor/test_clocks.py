@@ -9,8 +9,14 @@ import pytest
 
 from studio.gateway import folded_state, read_log
 from studio.gateway.records import FaultApplied, RequestReceived
-from tests.integration.executor.executors import Executor, Neighbours, order, promotion_of, reference_gateway
-from tests.integration.executor.test_leases import until_logged
+from tests.integration.executor.executors import (
+    Executor,
+    Neighbours,
+    order,
+    promotion_of,
+    reference_gateway,
+    until_logged,
+)
 
 
 async def _dates(executor: Executor, neighbours: Neighbours, folder: Path, *, jump_seconds: float) -> list[datetime]:

@@ -10,13 +10,14 @@ from sqlalchemy.exc import IntegrityError
 
 from studio.gateway import folded_state, read_log
 from studio.gateway.records import FaultApplied, RequestReceived
-from tests.integration.executor.executors import Executor, Neighbours, order, promotion_of, reference_gateway
-
-
-async def until_logged(log: Path, kind: type[object]) -> None:
-    async with asyncio.timeout(5):
-        while not any(isinstance(record, kind) for record in read_log(log)):
-            await asyncio.sleep(0.01)
+from tests.integration.executor.executors import (
+    Executor,
+    Neighbours,
+    order,
+    promotion_of,
+    reference_gateway,
+    until_logged,
+)
 
 
 async def test_after_a_crash_between_success_and_commit_the_key_is_looked_up(

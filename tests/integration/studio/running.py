@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -64,14 +64,7 @@ class RunningStack:
 
     def command(self, *arguments: str, identity: str = "admin") -> subprocess.CompletedProcess[str]:
         """Run one command against it."""
-        return subprocess.run(
-            [PROGRAM, *arguments],
-            env=self.environment(identity),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        return run_program(self.environment(identity), *arguments)
 
     def signal(self, number: signal.Signals) -> None:
         """Send the supervisor a signal."""
@@ -132,6 +125,22 @@ def _deployed(deployment_id: str, *, agent_id: str, environment: str) -> dict[st
             "deployed_at": now,
         },
     }
+
+
+def run_program(environment: Mapping[str, str], *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """Run `promotion` to its end, whatever that is."""
+    return subprocess.run(
+        [PROGRAM, *arguments], env=environment, input=given, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def run_script(script: str, folder: Path) -> str:
+    """Run lines of a page as a reader does in `folder`; give what they print."""
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def until(condition: Callable[[], object], timeout_seconds: float = 30.0) -> None:

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.integration.studio.running import PROGRAM, RunningStack, until
+from tests.integration.studio.running import RunningStack, run_program, until
 
 
 @pytest.fixture
@@ -120,16 +120,16 @@ def test_what_lies_around_promotions_is_listed(stack: RunningStack) -> None:
 def test_a_key_is_made_used_and_revoked(stack: RunningStack) -> None:
     operator = os.environ | _env(stack, "--operator")
 
-    made = _run(operator, "token", "create", "--organization", "acme", "--subject", "ci", "--role", "viewer")
+    made = run_program(operator, "token", "create", "--organization", "acme", "--subject", "ci", "--role", "viewer")
     key = made.stdout.strip()
-    listed = _run(operator, "token", "list", "--organization", "acme", "-o", "json")
+    listed = run_program(operator, "token", "list", "--organization", "acme", "-o", "json")
     identifier = key.split("_")[1]
 
-    assert _run(operator | {"PROMOTION_API_KEY": key}, "list").returncode == 0
+    assert run_program(operator | {"PROMOTION_API_KEY": key}, "list").returncode == 0
     assert identifier in listed.stdout
     assert key not in listed.stdout
-    assert _run(operator, "token", "revoke", identifier).returncode == 0
-    assert _run(operator, "token", "revoke", identifier).returncode == 1
+    assert run_program(operator, "token", "revoke", identifier).returncode == 0
+    assert run_program(operator, "token", "revoke", identifier).returncode == 1
 
 
 def test_the_environment_of_an_identity_is_printed_for_the_shell(stack: RunningStack) -> None:
@@ -142,7 +142,7 @@ def test_the_environment_of_an_identity_is_printed_for_the_shell(stack: RunningS
 
 
 def test_migrating_again_changes_nothing(stack: RunningStack) -> None:
-    done = _run(os.environ | {"DATABASE_URL": stack.ready["postgres"]}, "migrate")
+    done = run_program(os.environ | {"DATABASE_URL": stack.ready["postgres"]}, "migrate")
 
     assert done.returncode == 0, done.stderr
 
@@ -150,7 +150,7 @@ def test_migrating_again_changes_nothing(stack: RunningStack) -> None:
 def test_topics_that_are_there_stay_as_they_are(stack: RunningStack) -> None:
     operator = os.environ | _env(stack, "--operator") | {"KAFKA_BOOTSTRAP_SERVERS": stack.ready["kafka"]}
 
-    done = _run(operator, "topics")
+    done = run_program(operator, "topics")
 
     assert (done.returncode, done.stderr.strip()) == (0, "the topics are there")
 
@@ -164,9 +164,9 @@ def test_the_rules_of_a_file_are_tried(tmp_path: Path) -> None:
     file = tmp_path / "cases.json"
 
     file.write_text(json.dumps([{**case, "expected": True}]))
-    right = _run(dict(os.environ), "rules", "test", str(file))
+    right = run_program(os.environ, "rules", "test", str(file))
     file.write_text(json.dumps([{**case, "expected": False}]))
-    wrong = _run(dict(os.environ), "rules", "test", str(file), "--json")
+    wrong = run_program(os.environ, "rules", "test", str(file), "--json")
 
     assert (right.returncode, wrong.returncode) == (0, 1), right.stderr + wrong.stderr
     assert "one is one" in wrong.stdout
@@ -179,28 +179,22 @@ def test_values_are_remembered_and_forgotten(stack: RunningStack, tmp_path: Path
         "PROMOTION_API_KEY": stack.ready["tokens"]["viewer"],
     }
 
-    assert _run(environment, "config", "set", "url", stack.ready["api"]).returncode == 0
-    assert stack.ready["api"] in _run(environment, "config", "show").stdout
-    assert _run(environment, "gateways").returncode == 0
-    assert _run(environment, "config", "unset", "url").returncode == 0
-    assert _run(environment, "gateways").returncode == 2
+    assert run_program(environment, "config", "set", "url", stack.ready["api"]).returncode == 0
+    assert stack.ready["api"] in run_program(environment, "config", "show").stdout
+    assert run_program(environment, "gateways").returncode == 0
+    assert run_program(environment, "config", "unset", "url").returncode == 0
+    assert run_program(environment, "gateways").returncode == 2
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_every_shell_completes_every_command(shell: str) -> None:
-    printed = _run(dict(os.environ), "completion", shell)
+    printed = run_program(os.environ, "completion", shell)
 
     assert printed.returncode == 0
     assert "break-glass" in printed.stdout
 
 
 def _env(stack: RunningStack, *arguments: str) -> dict[str, str]:
-    done = _run(dict(os.environ), "env", *arguments, "--data-dir", str(stack.data))
+    done = run_program(os.environ, "env", *arguments, "--data-dir", str(stack.data))
     exports = [shlex.split(line)[1].partition("=") for line in done.stdout.splitlines()]
     return {name: value for name, _, value in exports}
-
-
-def _run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [PROGRAM, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=60
-    )

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from studio.client import SyncPromotionClient
-from tests.integration.studio.running import PROGRAM, RunningStack, until
+from tests.integration.studio.running import PROGRAM, RunningStack, run_program, until
 
 REFUSES = "refuses"
 HANGS = "hangs"
@@ -78,14 +78,7 @@ def test_a_line_that_cannot_be_understood_ends_with_two(line: tuple[str, ...], s
 
 
 def test_a_service_that_cannot_begin_says_so(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [PROGRAM, "run", "promotion"],
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
+    done = run_program({"PATH": os.environ["PATH"], "HOME": str(tmp_path)}, "run", "promotion")
 
     assert done.returncode == 2
     assert "DATABASE_URL" in done.stderr

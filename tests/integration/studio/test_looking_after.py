@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import stat
-import subprocess
 import time
 from collections.abc import Iterator
 from datetime import date
@@ -18,7 +17,7 @@ import yaml
 from confluent_kafka import Producer
 
 from schemas.topics import TESTS_COMPLETED
-from tests.integration.studio.running import PROGRAM, RunningStack, until
+from tests.integration.studio.running import RunningStack, run_program, until
 
 PASSING = {"field": "tests.pass_rate", "op": "gte", "value": 95}
 
@@ -178,9 +177,9 @@ def test_a_month_of_the_history_is_let_go_once(stack: RunningStack) -> None:
     owner = os.environ | {"DATABASE_URL": stack.ready["postgres"]}
     asyncio.run(_make_month(stack, date(2020, 1, 1)))
 
-    looked = _run(owner, "audit", "detach", "--before", "2020-02", "--dry-run")
-    gone = _run(owner, "audit", "detach", "--before", "2020-02")
-    again = _run(owner, "audit", "detach", "--before", "2020-02")
+    looked = run_program(owner, "audit", "detach", "--before", "2020-02", "--dry-run")
+    gone = run_program(owner, "audit", "detach", "--before", "2020-02")
+    again = run_program(owner, "audit", "detach", "--before", "2020-02")
 
     assert (looked.returncode, looked.stdout.split("\t")[:2]) == (0, ["2020-01", "-"]), looked.stderr
     assert (gone.returncode, gone.stdout.split("\t")[1]) == (0, "promotion_detached.history_2020_01"), gone.stderr
@@ -196,17 +195,17 @@ def test_a_login_is_kept_private_and_used_until_it_is_forgotten(stack: RunningSt
     environment |= {"PROMOTION_CONFIG": str(file)}
     key = stack.ready["tokens"]["viewer"]
 
-    wrong = _run(environment, "login", "--url", stack.ready["api"], given="pk_0_wrong\n")
-    right = _run(environment, "login", "--url", stack.ready["api"], given=f"{key}\n")
+    wrong = run_program(environment, "login", "--url", stack.ready["api"], given="pk_0_wrong\n")
+    right = run_program(environment, "login", "--url", stack.ready["api"], given=f"{key}\n")
 
     assert (wrong.returncode, right.returncode) == (4, 0), wrong.stderr + right.stderr
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert _run(environment, "gateways").returncode == 0
-    assert key not in _run(environment, "config", "show").stdout
+    assert run_program(environment, "gateways").returncode == 0
+    assert key not in run_program(environment, "config", "show").stdout
     # The key of one address is not sent to another.
-    assert "PROMOTION_API_KEY is not set" in _run(environment, "gateways", "--url", "http://127.0.0.1:1").stderr
-    _run(environment, "logout")
-    assert _run(environment, "gateways").returncode == 2
+    assert "PROMOTION_API_KEY is not set" in run_program(environment, "gateways", "--url", "http://127.0.0.1:1").stderr
+    run_program(environment, "logout")
+    assert run_program(environment, "gateways").returncode == 2
 
 
 async def _make_month(stack: RunningStack, month: date) -> None:
@@ -240,9 +239,3 @@ def _publish(stack: RunningStack, value: bytes) -> None:
     producer = Producer({"bootstrap.servers": stack.ready["kafka"]})
     producer.produce(TESTS_COMPLETED, key=b"dep", value=value, headers=[("ce_id", b"1")])
     assert producer.flush(10) == 0
-
-
-def _run(environment: dict[str, str], *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [PROGRAM, *arguments], env=environment, input=given, capture_output=True, text=True, check=False, timeout=60
-    )

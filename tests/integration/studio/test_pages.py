@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.studio.running import RunningStack, until
+from tests.integration.studio.running import RunningStack, run_script, until
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -26,16 +26,8 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", (DOCS / page).read_text("utf-8"), re.DOTALL | re.MULTILINE)
 
 
-def shell(script: str, folder: Path) -> str:
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script], cwd=folder, capture_output=True, text=True, check=False, timeout=120
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def test_the_first_steps_lead_to_production(beside: Path) -> None:
-    said = shell("\n".join(blocks("index.md", "bash")), beside)
+    said = run_script("\n".join(blocks("index.md", "bash")), beside)
 
     assert "has 0 of 1 approvals" in said
     assert "completed" in said
@@ -46,7 +38,7 @@ def test_each_producer_is_heard(beside: Path) -> None:
     port = free_port()
     script = "\n".join(blocks("producers.md", "bash")).replace("18765", str(port))
 
-    said = shell(script, beside)
+    said = run_script(script, beside)
 
     assert '"tests.pass_rate"' in said
     assert '"metrics.releases_frozen"' in said
@@ -72,7 +64,7 @@ def test_a_record_of_an_upstream_service_is_read(stack: RunningStack) -> None:
 def test_a_rule_is_tried_before_it_acts(beside: Path) -> None:
     (script,) = blocks("rules-by-example.md", "bash")
 
-    said = shell(f"{script}\npromotion rules show $RULE", beside)
+    said = run_script(f"{script}\npromotion rules show $RULE", beside)
 
     assert "disabled" in said
 
@@ -81,7 +73,7 @@ def test_a_rule_is_tried_before_it_acts(beside: Path) -> None:
 def test_a_rule_by_example_is_accepted(beside: Path, number: int) -> None:
     (beside / "rule.json").write_text(blocks("rules-by-example.md", "json")[number])
 
-    said = shell(
+    said = run_script(
         'export PATH="$PWD/.venv/bin:$PATH"; eval "$(promotion env admin)"\n'
         "promotion rules create rule.json -o json | tee made.json\n"
         'promotion rules delete $(sed -n \'s/^ *"id": "\\(.*\\)",$/\\1/p\' made.json)',

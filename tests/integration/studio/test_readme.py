@@ -2,14 +2,13 @@
 
 import os
 import re
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
 
-from tests.integration.studio.running import RunningStack, until
+from tests.integration.studio.running import RunningStack, run_script, until
 
 ROOT = Path(__file__).parents[3]
 
@@ -25,9 +24,9 @@ def beside(stack: RunningStack, tmp_path: Path) -> Path:
 def test_the_api_by_example_comes_true(stack: RunningStack, beside: Path) -> None:
     set_up, announce, promote = block("bash").split("\n\n")
 
-    announced = shell(f"{set_up}\n{announce}", beside)
+    announced = run_script(f"{set_up}\n{announce}", beside)
     until(lambda: stack.knows("dep-456"))
-    shown = shell(f"{set_up}\n{promote}\necho; promotion watch $ID -o json", beside)
+    shown = run_script(f"{set_up}\n{promote}\necho; promotion watch $ID -o json", beside)
     door = python(block("python"), beside)
 
     assert '"accepted"' in announced
@@ -42,16 +41,10 @@ def block(language: str) -> str:
     return str(found[0])
 
 
-def shell(script: str, folder: Path) -> str:
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script], cwd=folder, capture_output=True, text=True, check=False, timeout=120
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def python(code: str, folder: Path) -> str:
     body = textwrap.indent(f"{code}\nprint(deployment)", "    ")
     program = f"import asyncio\nasync def main():\n{body}\nasyncio.run(main())"
     (folder / "program.py").write_text(program)
-    return shell(f'eval "$({os.path.join(sys.prefix, "bin", "promotion")} env)"; {sys.executable} program.py', folder)
+    return run_script(
+        f'eval "$({os.path.join(sys.prefix, "bin", "promotion")} env)"; {sys.executable} program.py', folder
+    )

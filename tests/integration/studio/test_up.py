@@ -15,7 +15,7 @@ import psutil
 from studio.local.identities import IDENTITIES
 from studio.local.processes import wait_gone
 from tests.integration.studio.conftest import StartStack
-from tests.integration.studio.running import PROGRAM, READY_SECONDS, RunningStack, until
+from tests.integration.studio.running import PROGRAM, READY_SECONDS, RunningStack, run_program, until
 
 STARTS_AND_WAITS = "import subprocess, sys; subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE).wait()"
 
@@ -49,13 +49,7 @@ def test_an_event_handed_in_over_http_passes_through_kafka(stack: RunningStack) 
 
 
 def test_the_same_folder_cannot_serve_two(stack: RunningStack) -> None:
-    second = subprocess.run(
-        [PROGRAM, "up", "--port", "0", "--gateway-ports", "0,0,0", "--data-dir", str(stack.data)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
+    second = run_program(os.environ, "up", "--port", "0", "--gateway-ports", "0,0,0", "--data-dir", str(stack.data))
 
     assert second.returncode == 1
     assert f"is in use by process {stack.ready['processes']['supervisor']}" in second.stderr
@@ -65,12 +59,8 @@ def test_the_same_folder_cannot_serve_two(stack: RunningStack) -> None:
 def test_a_taken_port_is_named_and_nothing_is_left(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = subprocess.run(
-            [PROGRAM, "up", "--port", str(port), "--gateway-ports", "0,0,0", "--data-dir", str(tmp_path / "data")],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=30,
+        done = run_program(
+            os.environ, "up", "--port", str(port), "--gateway-ports", "0,0,0", "--data-dir", str(tmp_path / "data")
         )
 
     assert done.returncode == 1
@@ -80,14 +70,9 @@ def test_a_taken_port_is_named_and_nothing_is_left(tmp_path: Path) -> None:
 
 
 def test_an_unknown_setting_is_refused_by_name(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [PROGRAM, "up", "--port", "0", "--gateway-ports", "0,0,0", "--data-dir", str(tmp_path / "data")],
-        env=os.environ | {"PROMOTION_NONSENSE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    environment = os.environ | {"PROMOTION_NONSENSE": "1"}
+
+    done = run_program(environment, "up", "--port", "0", "--data-dir", str(tmp_path / "data"))
 
     assert done.returncode == 2
     assert "PROMOTION_NONSENSE" in done.stderr
@@ -103,14 +88,7 @@ def test_a_second_instance_of_a_service_refuses_to_start_on_the_embedded_broker(
         "PROMOTION_KEY_PEPPER": "x" * 32,
     }
 
-    second = subprocess.run(
-        [PROGRAM, "run", "inventory"],
-        env=os.environ | settings,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    second = run_program(os.environ | settings, "run", "inventory")
 
     assert second.returncode == 2
     assert "inventory is running already" in second.stderr
