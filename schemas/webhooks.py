@@ -65,7 +65,7 @@ class WebhookCreate(WebhookWrite):
 
 
 class SecretRotation(Request):
-    """A new secret, made up where none is given; for the overlap the old one signs too."""
+    """A new secret, made up where none is given; for the overlap the one before signs too, with 0 no old one does."""
 
     secret: _Secret | None = None
     overlap_seconds: Annotated[int, Field(strict=True, ge=0, le=MAX_OVERLAP_SECONDS)] = 86400
@@ -86,7 +86,7 @@ class Webhook(Resource):
     failures: int
     failing_since: AwareDatetime | None
     last_delivered_at: AwareDatetime | None
-    # Until when what is sent carries two signatures.
+    # Until when what is sent carries more signatures than one; each old secret has its own time, this is the last.
     previous_secret_until: AwareDatetime | None
     created_at: AwareDatetime
     created_by: str

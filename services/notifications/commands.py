@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks import WebhookEvent, WebhookFilter, WebhookStatus
-from services.notifications.domain.hook import Health, Hook
+from services.notifications.domain.hook import Health, Hook, with_new_secret
 from services.notifications.domain.message import ping_body
 from services.notifications.handlers import delivery_id
 from services.notifications.store import arrivals, history, hooks, log
@@ -54,8 +54,7 @@ async def create(
         url=wish.url,
         filter=wish.filter,
         secret=secret,
-        previous_secret=None,
-        previous_secret_until=None,
+        old_secrets=(),
         status=wish.status,
         status_reason=None,
         active_since=wish.now,
@@ -111,19 +110,11 @@ async def rotate(
     by: str,
     now: datetime,
 ) -> Hook | None:
-    """Sign with a new sealed ``secret``, and for the ``overlap`` with the one before too."""
+    """Sign with a new sealed ``secret``, and for the ``overlap`` with the one before too; raises TooManySecrets."""
     known = await hooks.one(connection, organization_id=organization_id, webhook_id=webhook_id, to_change=True)
     if known is None:
         return None
-    overlaps = overlap > timedelta()
-    rotated = replace(
-        known,
-        secret=secret,
-        previous_secret=known.secret if overlaps else None,
-        previous_secret_until=now + overlap if overlaps else None,
-        updated_at=now,
-        updated_by=by,
-    )
+    rotated = replace(with_new_secret(known, secret, overlap=overlap, now=now), updated_at=now, updated_by=by)
     await hooks.replace(connection, rotated)
     return rotated
 

@@ -29,9 +29,7 @@ def new_secret() -> str:
 
 
 def open_secrets(vault: Vault, hook: Hook, *, now: datetime) -> Sequence[bytes]:
-    """Give what to sign with: the secret, and for the overlap the one before; raises NotOpened."""
+    """Give what to sign with: the secret, and those before it whose time is not over; raises NotOpened."""
     place = SecretPlace(hook.organization_id, hook.id)
-    sealed = [hook.secret]
-    if hook.previous_secret is not None and hook.previous_secret_until is not None and now < hook.previous_secret_until:
-        sealed.append(hook.previous_secret)
+    sealed = [hook.secret, *(old.sealed for old in hook.old_secrets_at(now))]
     return [read_secret(vault.open(each, place)) for each in sealed]

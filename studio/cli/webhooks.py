@@ -25,7 +25,7 @@ DETAILS = (
     *COLUMNS[4:5],
     Column("failing since", "failing_since"),
     *COLUMNS[5:],
-    Column("old secret until", "previous_secret_until"),
+    Column("old secrets until", "previous_secret_until"),
     Column("created", lambda row: f"{row['created_at']} by {row['created_by']}"),
     Column("updated", lambda row: f"{row['updated_at']} by {row['updated_by']}"),
 )
@@ -161,7 +161,7 @@ async def rotate_secret(
     Parameters
     ----------
     overlap_seconds
-        For so long the old secret signs too.
+        For so long the secret that it has now signs too; 0 ends it and every older one at once.
     """
     async with api.client() as client:
         rotated = await client.webhooks.rotate_secret(webhook, overlap_seconds=overlap_seconds)

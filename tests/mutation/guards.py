@@ -143,7 +143,7 @@ GUARDS = (
           LEADING),
     Guard("webhook: its own secret", "services/notifications/sealing.py", "{self.organization_id}\\n{self.webhook_id}",
           "", LEADING),
-    Guard("webhook: the old secret ends", "services/notifications/sealing.py", "now < hook.previous_secret_until", "True",
+    Guard("webhook: the old secret ends", "services/notifications/domain/hook.py", "if now < old.until", "",
           TELLING),
     Guard("webhook: its organization's changes", "services/notifications/handlers.py",
           "listening.get(change.organization_id, ())", "[hook for found in (await hooks.listening(connection, "

@@ -12,7 +12,7 @@ from services.platform.http.cursors import write_cursor
 
 def webhook(hook: Hook, *, now: datetime) -> Webhook:
     """Show a webhook."""
-    overlaps = hook.previous_secret_until is not None and hook.previous_secret_until > now
+    old = hook.old_secrets_at(now)
     return Webhook(
         id=hook.id,
         organization_id=hook.organization_id,
@@ -24,7 +24,7 @@ def webhook(hook: Hook, *, now: datetime) -> Webhook:
         failures=hook.health.failures,
         failing_since=hook.health.failing_since,
         last_delivered_at=hook.health.last_delivered_at,
-        previous_secret_until=hook.previous_secret_until if overlaps else None,
+        previous_secret_until=max((each.until for each in old), default=None),
         created_at=hook.created_at,
         created_by=hook.created_by,
         updated_at=hook.updated_at,

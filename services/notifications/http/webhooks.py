@@ -10,6 +10,7 @@ from schemas.resources import Page
 from schemas.webhooks import SecretRotation, Webhook, WebhookCreate, WebhookWithSecret, WebhookWrite
 from services.notifications import commands
 from services.notifications.commands import Wish
+from services.notifications.domain.hook import TooManySecrets
 from services.notifications.domain.signing import WrongSecret, read_secret, write_secret
 from services.notifications.domain.urls import WrongUrl, webhook_url
 from services.notifications.http import present
@@ -101,21 +102,28 @@ def _add_writing(routes: APIRouter, database: Database, clock: Clock, vault: Vau
 
 
 def _add_secrets(routes: APIRouter, database: Database, clock: Clock, vault: Vault) -> None:
-    @routes.post("/webhooks/{webhook_id}/rotate-secret", responses=documented(404))
+    @routes.post("/webhooks/{webhook_id}/rotate-secret", responses=documented(404, 409))
     async def rotate_webhook_secret(admin: Admin, webhook_id: WebhookId, body: SecretRotation) -> WebhookWithSecret:
-        """Give a webhook a new secret; until `overlap_seconds` are over the old one signs too."""
+        """Give a webhook a new secret; until `overlap_seconds` are over the one before signs too.
+
+        Those before that one keep the time that they were given; an overlap of 0 ends them all. Four old secrets may
+        sign at a time: 409 where there would be more.
+        """
         secret, now = _secret(body.secret), clock()
         sealed = _sealed(vault, secret, admin, webhook_id)
-        async with database.begin() as connection:
-            hook = await commands.rotate(
-                connection,
-                organization_id=admin.organization_id,
-                webhook_id=webhook_id,
-                secret=sealed,
-                overlap=timedelta(seconds=body.overlap_seconds),
-                by=admin.subject,
-                now=now,
-            )
+        try:
+            async with database.begin() as connection:
+                hook = await commands.rotate(
+                    connection,
+                    organization_id=admin.organization_id,
+                    webhook_id=webhook_id,
+                    secret=sealed,
+                    overlap=timedelta(seconds=body.overlap_seconds),
+                    by=admin.subject,
+                    now=now,
+                )
+        except TooManySecrets as error:
+            raise Problem(409, "too_many_secrets", str(error)) from None
         if hook is None:
             raise not_found("webhook", webhook_id)
         return present.with_secret(hook, secret, now=now)

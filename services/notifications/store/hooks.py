@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,14 +11,18 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks import WebhookFilter, WebhookStatus
-from services.notifications.domain.hook import Health, Hook
+from services.notifications.domain.hook import Health, Hook, OldSecret
 
 _HEALTH = ("failures", "failing_since", "rests_until", "last_delivered_at")
 _PLAIN = (
-    "organization_id", "id", "name", "url", "secret", "previous_secret", "previous_secret_until", "status_reason",
-    "active_since", "created_at", "created_by", "updated_at", "updated_by",
+    "organization_id", "id", "name", "url", "secret", "status_reason", "active_since", "created_at", "created_by",
+    "updated_at", "updated_by",
 )  # fmt: skip
-_NAMES = (*_PLAIN, "filter", "status", *_HEALTH)
+# The newest old secret has columns of its own, which a version that knows no more of them reads too.
+_OLD_SECRETS = ("previous_secret", "previous_secret_until", "older_secrets")
+_NAMES = (*_PLAIN, *_OLD_SECRETS, "filter", "status", *_HEALTH)
+_JSON = frozenset({"filter", "older_secrets"})
+_VALUES = {name: f"cast(:{name} AS json)" if name in _JSON else f":{name}" for name in _NAMES}
 _KEPT = frozenset({"organization_id", "id", "created_at", "created_by"})
 COLUMNS = ", ".join(f"h.{name}" for name in _NAMES)
 ACTIVE = "h.status = 'active' AND h.deleted_at IS NULL"
@@ -31,15 +35,11 @@ _LISTENING = text(
 )
 _INSERT = text(
     f"INSERT INTO notifications.webhook ({', '.join(_NAMES)}) "  # noqa: S608
-    f"VALUES ({', '.join('cast(:filter AS json)' if name == 'filter' else f':{name}' for name in _NAMES)})"
+    f"VALUES ({', '.join(_VALUES[name] for name in _NAMES)})"
 )
 _REPLACE = text(
     "UPDATE notifications.webhook SET "  # noqa: S608
-    + ", ".join(
-        f"{name} = {'cast(:filter AS json)' if name == 'filter' else f':{name}'}"
-        for name in _NAMES
-        if name not in _KEPT
-    )
+    + ", ".join(f"{name} = {_VALUES[name]}" for name in _NAMES if name not in _KEPT)
     + " WHERE organization_id = :organization_id AND id = :id"
 )
 _LOCK = text(
@@ -160,6 +160,7 @@ def to_hook(row: Any) -> Hook:
     """Read a row of COLUMNS."""
     return Hook(
         **{name: getattr(row, name) for name in _PLAIN},
+        old_secrets=tuple(_old_secrets(row)),
         filter=WebhookFilter.model_validate(row.filter),
         status=WebhookStatus(row.status),
         health=Health(**{name: getattr(row, name) for name in _HEALTH}),
@@ -170,6 +171,25 @@ def _values(hook: Hook) -> dict[str, Any]:
     return {
         **{name: getattr(hook, name) for name in _PLAIN},
         **{name: getattr(hook.health, name) for name in _HEALTH},
+        **_old_secret_values(hook.old_secrets),
         "filter": json.dumps(hook.filter.model_dump(mode="json", exclude_none=True)),
         "status": hook.status.value,
+    }
+
+
+def _old_secrets(row: Any) -> Iterator[OldSecret]:
+    if row.previous_secret is not None:
+        yield OldSecret(row.previous_secret, row.previous_secret_until)
+    for older in row.older_secrets:
+        yield OldSecret(older["secret"], datetime.fromisoformat(older["until"]))
+
+
+def _old_secret_values(old_secrets: Sequence[OldSecret]) -> dict[str, Any]:
+    newest = old_secrets[0] if old_secrets else None
+    return {
+        "previous_secret": newest and newest.sealed,
+        "previous_secret_until": newest and newest.until,
+        "older_secrets": json.dumps(
+            [{"secret": old.sealed, "until": old.until.isoformat()} for old in old_secrets[1:]]
+        ),
     }

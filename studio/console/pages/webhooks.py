@@ -107,7 +107,7 @@ async def redeliver(visit: Visiting, webhook_id: str, delivery_id: str) -> Respo
 
 
 async def _rotated(visit: Visit, here: str, seen: str) -> Response:
-    # A page that is loaded again is sent again: a second secret would drop the one that receivers still have.
+    # A page that is loaded again is sent again: a second secret would be one that nobody has seen.
     if (await visit.api.get(here))["updated_at"] != seen:
         return visit.go(
             here, "It was changed meanwhile. Look at it, and ask for a new secret if you still want one.", "trouble"

@@ -111,6 +111,22 @@ async def test_a_secret_is_rotated_with_an_overlap_or_at_once(door: Door) -> Non
     assert (await door.call("POST", path, {"overlap_seconds": 10**9})).status == 422
 
 
+async def test_no_more_secrets_sign_than_may_and_none_is_dropped_before_its_time(door: Door) -> None:
+    webhook = await made(door)
+    path = f"/api/v1/webhooks/{webhook['id']}"
+
+    rotated = [await door.call("POST", f"{path}/rotate-secret", {"overlap_seconds": 3600 * n}) for n in (4, 1, 2, 3)]
+    refused = await door.call("POST", f"{path}/rotate-secret", {})
+    shown = await door.call("GET", path)
+
+    assert [answer.status for answer in rotated] == [200] * 4
+    assert (refused.status, refused.body["type"]) == (409, "urn:promotion:problem:too_many_secrets")
+    assert "overlap_seconds 0" in refused.body["detail"]
+    assert shown.body["previous_secret_until"] == rotated[0].body["previous_secret_until"]
+    at_once = await door.call("POST", f"{path}/rotate-secret", {"overlap_seconds": 0})
+    assert (at_once.status, at_once.body["previous_secret_until"]) == (200, None)
+
+
 async def test_a_test_is_sent_and_shown_in_the_log(door: Door) -> None:
     webhook = await made(door, filter={"reasons": ["awaiting_approval"]})
     path = f"/api/v1/webhooks/{webhook['id']}"

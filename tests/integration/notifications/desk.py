@@ -69,6 +69,17 @@ class Desk:
             )  # fmt: skip
         return hook, secret
 
+    async def rotate(self, hook: Hook, *, overlap: timedelta) -> str:
+        """Give a webhook a new secret; give it."""
+        secret = new_secret()
+        sealed = self.vault.seal(secret, SecretPlace(hook.organization_id, hook.id))
+        async with self.database.begin() as connection:
+            await commands.rotate(
+                connection, organization_id=hook.organization_id, webhook_id=hook.id, secret=sealed, overlap=overlap,
+                by="alma", now=self.clock(),
+            )  # fmt: skip
+        return secret
+
     async def hook(self, webhook_id: UUID) -> Hook:
         async with self.database.begin() as connection:
             found = await hooks.one(connection, organization_id=ORGANIZATION, webhook_id=webhook_id)

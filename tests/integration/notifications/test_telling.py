@@ -9,8 +9,8 @@ from schemas.webhooks import WebhookStatus
 from services.notifications import commands, handlers
 from services.notifications.domain.lanes import CONCURRENCY
 from services.notifications.domain.message import change_id
-from services.notifications.sealing import SecretPlace, new_secret
-from tests.integration.notifications.desk import DEADLINE, ORGANIZATION, TIMEOUT_SECONDS, VAULT, Clock, Desk
+from services.notifications.sealing import new_secret
+from tests.integration.notifications.desk import DEADLINE, ORGANIZATION, TIMEOUT_SECONDS, Clock, Desk
 from tests.integration.notifications.receivers import Receiver, hang
 from tests.unit.notifications.samples import change
 
@@ -81,12 +81,7 @@ async def test_during_a_rotation_both_secrets_sign_and_afterwards_the_new_one_al
     desk: Desk, receiver: Receiver, clock: Clock
 ) -> None:
     hook, old = await desk.register(receiver.url)
-    new = new_secret()
-    async with desk.database.begin() as connection:
-        await commands.rotate(
-            connection, organization_id=ORGANIZATION, webhook_id=hook.id, overlap=timedelta(hours=1), by="alma",
-            secret=VAULT.seal(new, SecretPlace(ORGANIZATION, hook.id)), now=clock(),
-        )  # fmt: skip
+    new = await desk.rotate(hook, overlap=timedelta(hours=1))
 
     await desk.happen()
     await desk.work()
@@ -97,6 +92,40 @@ async def test_during_a_rotation_both_secrets_sign_and_afterwards_the_new_one_al
     during, after = receiver.calls
     assert (during.is_signed_with(old), during.is_signed_with(new)) == (True, True)
     assert (after.is_signed_with(old), after.is_signed_with(new)) == (False, True)
+
+
+async def test_each_secret_signs_until_its_own_time_is_over_however_many_came_after_it(
+    desk: Desk, receiver: Receiver, clock: Clock
+) -> None:
+    hook, first = await desk.register(receiver.url)
+    second = await desk.rotate(hook, overlap=timedelta(hours=3))
+    third = await desk.rotate(hook, overlap=timedelta(hours=1))
+    fourth = await desk.rotate(hook, overlap=timedelta(hours=2))
+
+    for _ in range(4):
+        await desk.happen()
+        await desk.work()
+        clock.advance(hours=1)
+
+    secrets = (first, second, third, fourth)
+    assert [[call.is_signed_with(secret) for secret in secrets] for call in receiver.calls] == [
+        [True, True, True, True],
+        [True, False, True, True],
+        [True, False, False, True],
+        [False, False, False, True],
+    ]
+
+
+async def test_a_rotation_without_overlap_ends_every_old_secret(desk: Desk, receiver: Receiver) -> None:
+    hook, first = await desk.register(receiver.url)
+    second = await desk.rotate(hook, overlap=timedelta(hours=1))
+    third = await desk.rotate(hook, overlap=timedelta())
+
+    await desk.happen()
+    await desk.work()
+
+    (call,) = receiver.calls
+    assert [call.is_signed_with(secret) for secret in (first, second, third)] == [False, False, True]
 
 
 async def test_one_that_hangs_holds_nobody_else_back(desk: Desk, receiver: Receiver, other: Receiver) -> None:
