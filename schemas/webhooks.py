@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from schemas.resources import Request, Resource
 from schemas.text import EnvironmentName, Identifier, Title
@@ -49,6 +49,22 @@ class WebhookFilter(Request):
     break_glass: bool | None = None
 
 
+class StoredFilter(Resource):
+    """A webhook's filter as it is kept; what only a newer version knows of it is shown as well.
+
+    Of that an older version lets nothing through.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    events: list[str] | None = None
+    statuses: list[str] | None = None
+    reasons: list[str] | None = None
+    target_environments: list[str] | None = None
+    agent_ids: list[str] | None = None
+    break_glass: bool | None = None
+
+
 class WebhookWrite(Request):
     """A webhook as it is replaced; its secret stays."""
 
@@ -78,7 +94,7 @@ class Webhook(Resource):
     organization_id: str
     name: str
     url: str
-    filter: WebhookFilter
+    filter: StoredFilter
     status: WebhookStatus
     # Why it is disabled, where it was not disabled by hand.
     status_reason: str | None

@@ -3,13 +3,15 @@
 A refusal is an exception that holds the wrong value and what to do.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.webhooks import WebhookEvent, WebhookFilter, WebhookStatus
+from schemas.webhooks import WebhookEvent, WebhookStatus
 from services.notifications.domain.hook import Health, Hook, with_new_secret
 from services.notifications.domain.message import ping_body
 from services.notifications.handlers import delivery_id
@@ -34,7 +36,7 @@ class Wish:
 
     name: str
     url: str
-    filter: WebhookFilter
+    filter: Mapping[str, Any]
     status: WebhookStatus
     by: str
     now: datetime

@@ -1,11 +1,13 @@
 """A webhook as a value: where it is, what it wants to hear, and how it has done lately."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from schemas.events import PromotionChanged
-from schemas.webhooks import WebhookEvent, WebhookFilter, WebhookStatus
+from schemas.webhooks import WebhookEvent, WebhookStatus
 
 # Each of them signs everything that is sent.
 MOST_OLD_SECRETS = 4
@@ -41,7 +43,8 @@ class Hook:
     id: UUID
     name: str
     url: str
-    filter: WebhookFilter
+    # As it is kept: a newer version may have asked for more than this one knows.
+    filter: Mapping[str, Any]
     secret: str
     # The newest of them first.
     old_secrets: tuple[OldSecret, ...]
@@ -88,15 +91,21 @@ def with_new_secret(hook: Hook, sealed: str, *, overlap: timedelta, now: datetim
     return replace(hook, secret=sealed, old_secrets=(OldSecret(hook.secret, now + overlap), *kept))
 
 
-def fits(wanted: WebhookFilter, change: PromotionChanged) -> bool:
-    """Tell whether everything that ``wanted`` asks for is so of ``change``."""
-    asked = (
-        (wanted.events, WebhookEvent.PROMOTION_CHANGED),
-        (wanted.statuses, change.status),
-        (wanted.reasons, change.status_reason),
-        (wanted.target_environments, change.target_environment),
-        (wanted.agent_ids, change.agent_id),
-    )
-    if any(allowed is not None and value not in allowed for allowed, value in asked):
-        return False
-    return wanted.break_glass is None or wanted.break_glass is change.break_glass
+def fits(wanted: Mapping[str, Any], change: PromotionChanged) -> bool:
+    """Tell whether everything that ``wanted`` asks for is so of ``change``; what is asked in words unknown here is not.
+
+    So a webhook is told too little, never too much, by a version older than the one that took its filter.
+    """
+    known = {
+        "events": WebhookEvent.PROMOTION_CHANGED,
+        "statuses": change.status,
+        "reasons": change.status_reason,
+        "target_environments": change.target_environment,
+        "agent_ids": change.agent_id,
+        "break_glass": change.break_glass,
+    }
+    return all(name in known and _allows(allowed, known[name]) for name, allowed in wanted.items())
+
+
+def _allows(allowed: object, value: object) -> bool:
+    return value in allowed if isinstance(allowed, list) else allowed is value

@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 
 from schemas.resources import Page
-from schemas.webhooks import Webhook, WebhookDelivery, WebhookDeliveryWhole, WebhookWithSecret
+from schemas.webhooks import StoredFilter, Webhook, WebhookDelivery, WebhookDeliveryWhole, WebhookWithSecret
 from services.notifications.domain.hook import Hook
 from services.notifications.store.log import Row
 from services.platform.http.cursors import write_cursor
@@ -18,7 +18,7 @@ def webhook(hook: Hook, *, now: datetime) -> Webhook:
         organization_id=hook.organization_id,
         name=hook.name,
         url=hook.url,
-        filter=hook.filter,
+        filter=StoredFilter.model_validate(hook.filter),
         status=hook.status,
         status_reason=hook.status_reason,
         failures=hook.health.failures,

@@ -57,7 +57,8 @@ def _add_reading(routes: APIRouter, database: Database, clock: Clock) -> None:
 
 def _add_writing(routes: APIRouter, database: Database, clock: Clock, vault: Vault, allowed: Sequence[Network]) -> None:
     def wish(admin: Principal, body: WebhookWrite) -> Wish:
-        return Wish(body.name, _url(body.url, allowed), body.filter, body.status, admin.subject, clock())
+        wanted = body.filter.model_dump(mode="json", exclude_none=True)
+        return Wish(body.name, _url(body.url, allowed), wanted, body.status, admin.subject, clock())
 
     @routes.post("/webhooks", status_code=201, responses=documented(409))
     async def create_webhook(admin: Admin, body: WebhookCreate, response: Response) -> WebhookWithSecret:

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.webhooks import WebhookFilter, WebhookStatus
+from schemas.webhooks import WebhookStatus
 from services.notifications.domain.hook import Health, Hook, OldSecret
 
 _HEALTH = ("failures", "failing_since", "rests_until", "last_delivered_at")
@@ -161,7 +161,7 @@ def to_hook(row: Any) -> Hook:
     return Hook(
         **{name: getattr(row, name) for name in _PLAIN},
         old_secrets=tuple(_old_secrets(row)),
-        filter=WebhookFilter.model_validate(row.filter),
+        filter=row.filter,
         status=WebhookStatus(row.status),
         health=Health(**{name: getattr(row, name) for name in _HEALTH}),
     )
@@ -172,7 +172,7 @@ def _values(hook: Hook) -> dict[str, Any]:
         **{name: getattr(hook, name) for name in _PLAIN},
         **{name: getattr(hook.health, name) for name in _HEALTH},
         **_old_secret_values(hook.old_secrets),
-        "filter": json.dumps(hook.filter.model_dump(mode="json", exclude_none=True)),
+        "filter": json.dumps(hook.filter),
         "status": hook.status.value,
     }
 

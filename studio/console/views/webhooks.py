@@ -64,6 +64,8 @@ def wants(wanted: Json) -> str:
     ]
     if wanted.get("break_glass") is not None:
         said.append("broken glass" if wanted["break_glass"] else "no broken glass")
+    if not given.keys() <= {"break_glass", *(name for name, _ in _FIELDS)}:
+        said.append("what only a newer version can tell")
     return ", ".join(said)
 
 

@@ -67,6 +67,23 @@ async def test_what_is_wrong_is_named_and_nothing_is_kept(door: Door, wrong: dic
     assert (await door.call("GET", "/api/v1/webhooks")).items == []
 
 
+async def test_a_filter_of_a_newer_version_is_shown_whole_and_not_taken_back_in_part(door: Door) -> None:
+    webhook = await made(door)
+    path = f"/api/v1/webhooks/{webhook['id']}"
+    await door.execute("""UPDATE notifications.webhook SET filter = '{"statuses": ["paused"], "colours": ["red"]}'""")
+
+    shown = await door.call("GET", path)
+    listed = await door.call("GET", "/api/v1/webhooks")
+    back = await door.call("PUT", path, {**BODY, "filter": shown.body["filter"]})
+
+    assert (shown.body["filter"]["statuses"], shown.body["filter"]["colours"]) == (["paused"], ["red"])
+    assert listed.items == [shown.body]
+    assert (back.status, {error["path"] for error in back.body["errors"]}) == (
+        422,
+        {"/filter/statuses/0", "/filter/colours"},
+    )
+
+
 async def test_a_webhook_is_replaced_and_keeps_its_secret(door: Door) -> None:
     webhook = await made(door)
     before = await door.execute("SELECT secret FROM notifications.webhook")

@@ -61,7 +61,8 @@ class Desk:
     async def register(self, url: str, *, organization: str = ORGANIZATION, **filters: Any) -> tuple[Hook, str]:
         """Add a webhook; give it with its secret."""
         secret, webhook_id = new_secret(), uuid4()
-        wish = Wish("Approvers", url, WebhookFilter(**filters), WebhookStatus.ACTIVE, "alma", self.clock())
+        wanted = WebhookFilter(**filters).model_dump(mode="json", exclude_none=True)
+        wish = Wish("Approvers", url, wanted, WebhookStatus.ACTIVE, "alma", self.clock())
         async with self.database.begin() as connection:
             hook = await commands.create(
                 connection, wish, organization_id=organization, webhook_id=webhook_id,

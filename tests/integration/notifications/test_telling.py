@@ -46,6 +46,24 @@ async def test_only_what_was_asked_for_is_told(desk: Desk, receiver: Receiver, o
     assert len(other.calls) == 3
 
 
+async def test_a_filter_of_a_newer_version_keeps_its_own_webhook_silent_and_nobody_else(
+    desk: Desk, receiver: Receiver, other: Receiver
+) -> None:
+    newer, _ = await desk.register(receiver.url, agent_ids=["agent-1"])
+    await desk.register(other.url)
+    await desk.rows(
+        """UPDATE notifications.webhook SET filter = '{"agent_ids": ["agent-1"], "colours": ["red"]}' """
+        f"WHERE id = '{newer.id}' RETURNING 1"
+    )
+
+    await desk.happen()
+    await desk.work()
+    await desk.rotate(newer, overlap=timedelta(hours=1))
+
+    assert (len(receiver.calls), len(other.calls)) == (0, 1)
+    assert (await desk.hook(newer.id)).filter == {"agent_ids": ["agent-1"], "colours": ["red"]}
+
+
 async def test_another_organizations_webhook_hears_nothing(desk: Desk, receiver: Receiver) -> None:
     await desk.register(receiver.url, organization="globex")
 

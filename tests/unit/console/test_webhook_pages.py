@@ -199,6 +199,10 @@ def test_another_filter_is_told_part_by_part() -> None:
     assert wants(wanted) == "is failed or rejected, to staging"
 
 
+def test_of_a_filter_of_a_newer_version_it_is_said_that_it_asks_for_more() -> None:
+    assert wants({"statuses": ["failed"], "colours": ["red"]}) == "is failed, what only a newer version can tell"
+
+
 def test_an_environment_is_told_beside_what_a_form_offers() -> None:
     assert wants(filter_of("waiting", "production")) == "what waits for approval, to production"
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from schemas.events import PromotionChanged
 from schemas.vocabulary import PromotionStatus, StatusReason
-from schemas.webhooks import WebhookFilter, WebhookStatus
+from schemas.webhooks import WebhookStatus
 from services.notifications.domain.course import Answer, Attempt, Delivery, Reply
 from services.notifications.domain.hook import Health, Hook
 
@@ -28,7 +28,7 @@ def change(**more: Any) -> PromotionChanged:
 def hook(number: int = 1, *, health: Health | None = None, **more: Any) -> Hook:
     given: dict[str, Any] = {
         "organization_id": "acme", "id": UUID(int=number), "name": "Approvers", "url": "https://hooks.example/a",
-        "filter": WebhookFilter(), "secret": "sealed", "old_secrets": (),
+        "filter": {}, "secret": "sealed", "old_secrets": (),
         "status": WebhookStatus.ACTIVE, "status_reason": None, "active_since": NOW - timedelta(days=1),
         "created_at": NOW, "created_by": "alma", "updated_at": NOW, "updated_by": "alma",
     }  # fmt: skip
