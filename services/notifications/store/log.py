@@ -14,13 +14,13 @@ _GLANCE = (
     # While it is being sent, no next attempt is known.
     "CASE WHEN ended_at IS NULL AND NOT leased THEN due_at END AS next_attempt_at"
 )
-_PAGE = text(
+_OF_WEBHOOK = (
     f"SELECT {_GLANCE} FROM notifications.delivery "  # noqa: S608
     "WHERE organization_id = :organization_id AND webhook_id = :webhook_id "
-    "AND (cast(:status AS text) IS NULL OR status = :status) "
-    "AND (cast(:before_at AS timestamptz) IS NULL OR (created_at, id) < (:before_at, cast(:before_id AS uuid))) "
-    "ORDER BY created_at DESC, id DESC LIMIT :limit"
 )
+_OF_STATUS = "AND status = :status "
+_BEFORE = "AND (created_at, id) < (:before_at, cast(:before_id AS uuid)) "
+_NEWEST = "ORDER BY created_at DESC, id DESC LIMIT :limit"
 _ONE = text(
     f"SELECT {_GLANCE}, body FROM notifications.delivery "  # noqa: S608
     "WHERE organization_id = :organization_id AND webhook_id = :webhook_id AND id = :id"
@@ -39,9 +39,16 @@ async def page(
     limit: int,
 ) -> list[Row]:
     """List deliveries to one webhook, newest first, those before ``before``."""
-    before_at, before_id = before or (None, None)
-    parameters = {"organization_id": organization_id, "webhook_id": webhook_id, "status": status, "limit": limit}
-    rows = await connection.execute(_PAGE, {**parameters, "before_at": before_at, "before_id": before_id})
+    # What is not asked for is not in the statement: a plan for both ways would look at everything.
+    statement = _OF_WEBHOOK
+    parameters: dict[str, Any] = {"organization_id": organization_id, "webhook_id": webhook_id, "limit": limit}
+    if status is not None:
+        statement += _OF_STATUS
+        parameters["status"] = status
+    if before is not None:
+        statement += _BEFORE
+        parameters["before_at"], parameters["before_id"] = before
+    rows = await connection.execute(text(statement + _NEWEST), parameters)
     return [dict(row) for row in rows.mappings()]
 
 
