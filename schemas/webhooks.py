@@ -92,6 +92,8 @@ class Webhook(Resource):
 
     id: UUID
     organization_id: str
+    # Also the ETag: it grows with every change by a person, and where the webhook is disabled by itself.
+    version: int
     name: str
     url: str
     filter: StoredFilter

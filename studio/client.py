@@ -185,9 +185,17 @@ class PromotionClient:
         """Say whether the API does its work now; raises Unavailable where it does not."""
         return dict((await self._transport.call("GET", "/readyz", timeout_seconds=5.0)).body)
 
-    async def raw(self, method: str, path: str, *, body: Any = None, query: Mapping[str, Filter] | None = None) -> Any:
+    async def raw(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        query: Mapping[str, Filter] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
         """Make any call below ``/api/v1`` and give the body as it is."""
-        return (await self._call(method, path, body=body, query=query)).body
+        return (await self._call(method, path, body=body, query=query, headers=headers)).body
 
     async def _command(self, promotion_id: UUID | str, name: str, body: Body, *, wait_seconds: float = 0) -> Promotion:
         path = f"/promotions/{_segment(promotion_id)}/{name}"

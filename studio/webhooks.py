@@ -42,9 +42,10 @@ class WebhookCalls:
         """Register an address; the answer alone has the secret."""
         return WebhookWithSecret.model_validate(await self._raw("POST", "/webhooks", body=dict(body)))
 
-    async def replace(self, webhook_id: WebhookId, body: Mapping[str, Any]) -> Webhook:
-        """Replace a webhook; its secret stays."""
-        return Webhook.model_validate(await self._raw("PUT", _path(webhook_id), body=dict(body)))
+    async def replace(self, webhook_id: WebhookId, body: Mapping[str, Any], *, version: int | None = None) -> Webhook:
+        """Replace a webhook; its secret stays. With ``version`` only where that is still the current one."""
+        headers = {} if version is None else {"If-Match": f'"{version}"'}
+        return Webhook.model_validate(await self._raw("PUT", _path(webhook_id), body=dict(body), headers=headers))
 
     async def delete(self, webhook_id: WebhookId) -> None:
         """Delete a webhook and the log of its deliveries."""

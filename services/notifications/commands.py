@@ -3,7 +3,7 @@
 A refusal is an exception that holds the wrong value and what to do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,8 +18,12 @@ from services.notifications.handlers import delivery_id
 from services.notifications.store import arrivals, history, hooks, log
 from services.notifications.store.arrivals import Arrival
 from services.notifications.store.log import Row
+from services.platform.http.etags import require_version
 
 MOST_WEBHOOKS = 50
+
+# The versions that the caller accepts to change, None for any; another one is a 412.
+Expected = Collection[int] | None
 
 
 class TooManyWebhooks(Exception):
@@ -52,6 +56,7 @@ async def create(
     hook = Hook(
         organization_id=organization_id,
         id=webhook_id,
+        version=1,
         name=wish.name,
         url=wish.url,
         filter=wish.filter,
@@ -71,19 +76,22 @@ async def create(
     return hook
 
 
-async def change(connection: AsyncConnection, wish: Wish, *, organization_id: str, webhook_id: UUID) -> Hook | None:
+async def change(
+    connection: AsyncConnection, wish: Wish, *, organization_id: str, webhook_id: UUID, expected: Expected
+) -> Hook | None:
     """Make a webhook what ``wish`` says; None where there is none.
 
     One that becomes active hears of what happens from now on; another address begins with a clean record.
     """
     await hooks.take_turn(connection, organization_id)
-    known = await hooks.one(connection, organization_id=organization_id, webhook_id=webhook_id, to_change=True)
+    known = await _to_change(connection, organization_id, webhook_id, expected)
     if known is None:
         return None
     awakes = known.status is WebhookStatus.DISABLED and wish.status is WebhookStatus.ACTIVE
     stays_disabled = known.status is WebhookStatus.DISABLED and wish.status is WebhookStatus.DISABLED
     changed = replace(
         known,
+        version=known.version + 1,
         name=wish.name,
         url=wish.url,
         filter=wish.filter,
@@ -109,16 +117,31 @@ async def rotate(
     webhook_id: UUID,
     secret: str,
     overlap: timedelta,
+    expected: Expected,
     by: str,
     now: datetime,
 ) -> Hook | None:
     """Sign with a new sealed ``secret``, and for the ``overlap`` with the one before too; raises TooManySecrets."""
-    known = await hooks.one(connection, organization_id=organization_id, webhook_id=webhook_id, to_change=True)
+    known = await _to_change(connection, organization_id, webhook_id, expected)
     if known is None:
         return None
-    rotated = replace(with_new_secret(known, secret, overlap=overlap, now=now), updated_at=now, updated_by=by)
+    rotated = replace(
+        with_new_secret(known, secret, overlap=overlap, now=now),
+        version=known.version + 1,
+        updated_at=now,
+        updated_by=by,
+    )
     await hooks.replace(connection, rotated)
     return rotated
+
+
+async def delete(
+    connection: AsyncConnection, *, organization_id: str, webhook_id: UUID, expected: Expected, now: datetime
+) -> bool:
+    """Take a webhook away; tell whether there was one."""
+    if await _to_change(connection, organization_id, webhook_id, expected) is None:
+        return False
+    return await hooks.delete(connection, organization_id=organization_id, webhook_id=webhook_id, now=now)
 
 
 async def send_test(
@@ -171,6 +194,15 @@ async def redeliver(
     if not sent:
         return None
     return await log.one(connection, organization_id=organization_id, webhook_id=webhook_id, delivery_id=delivery_id)
+
+
+async def _to_change(
+    connection: AsyncConnection, organization_id: str, webhook_id: UUID, expected: Expected
+) -> Hook | None:
+    known = await hooks.one(connection, organization_id=organization_id, webhook_id=webhook_id, to_change=True)
+    if known is not None:
+        require_version("webhook", known.version, accepted=expected)
+    return known
 
 
 async def _active(connection: AsyncConnection, organization_id: str, webhook_id: UUID) -> Hook | None:

@@ -95,7 +95,7 @@ def _after(hook: Hook, attempt: Attempt) -> Hook:
 
 
 def _disabled(hook: Hook, reason: str) -> Hook:
-    return replace(hook, status=WebhookStatus.DISABLED, status_reason=reason)
+    return replace(hook, version=hook.version + 1, status=WebhookStatus.DISABLED, status_reason=reason)
 
 
 def _arrival(hook: Hook, change: PromotionChanged) -> Arrival:

@@ -228,9 +228,10 @@ async def redeliver(
 
 async def _change(webhook: str, changes: dict[str, Any], *, output: Output, api: Api) -> None:
     async with api.client() as client:
-        current = (await client.webhooks.get(webhook)).model_dump(mode="json")
-        body = {name: current[name] for name in ("name", "url", "filter", "status")} | changes
-        changed = await client.webhooks.replace(webhook, body)
+        current = await client.webhooks.get(webhook)
+        fields = current.model_dump(mode="json")
+        body = {name: fields[name] for name in ("name", "url", "filter", "status")} | changes
+        changed = await client.webhooks.replace(webhook, body, version=current.version)
     show_one(changed.model_dump(mode="json"), DETAILS, output)
 
 

@@ -41,6 +41,8 @@ class Hook:
 
     organization_id: str
     id: UUID
+    # Counts what people changed, and that it was disabled.
+    version: int
     name: str
     url: str
     # As it is kept: a newer version may have asked for more than this one knows.

@@ -16,6 +16,7 @@ def webhook(hook: Hook, *, now: datetime) -> Webhook:
     return Webhook(
         id=hook.id,
         organization_id=hook.organization_id,
+        version=hook.version,
         name=hook.name,
         url=hook.url,
         filter=StoredFilter.model_validate(hook.filter),

@@ -19,6 +19,7 @@ from services.notifications.sealing import SecretPlace, new_secret
 from services.notifications.store import hooks
 from services.platform.clock import Clock
 from services.platform.database import Database
+from services.platform.http.etags import IfMatch, accepted_versions, etag
 from services.platform.http.problems import Problem, documented, invalid, not_found
 from services.platform.identity import Principal
 from services.platform.outward import WEBHOOK_NETWORKS, Forbidden, Network, check_url, read_networks
@@ -46,12 +47,13 @@ def _add_reading(routes: APIRouter, database: Database, clock: Clock) -> None:
         return present.page_of_webhooks(found, limit=limit, now=clock())
 
     @routes.get("/webhooks/{webhook_id}", responses=documented(404))
-    async def get_webhook(admin: Admin, webhook_id: WebhookId) -> Webhook:
-        """Give one webhook; its secret is never shown again."""
+    async def get_webhook(admin: Admin, webhook_id: WebhookId, response: Response) -> Webhook:
+        """Give one webhook; its version is the ETag, and its secret is never shown again."""
         async with database.begin() as connection:
             found = await hooks.one(connection, organization_id=admin.organization_id, webhook_id=webhook_id)
         if found is None:
             raise not_found("webhook", webhook_id)
+        response.headers["ETag"] = etag(found.version)
         return present.webhook(found, now=clock())
 
 
@@ -72,11 +74,14 @@ def _add_writing(routes: APIRouter, database: Database, clock: Clock, vault: Vau
                 )
         except commands.TooManyWebhooks as error:
             raise Problem(409, "too_many_webhooks", str(error)) from None
+        response.headers["ETag"] = etag(hook.version)
         response.headers["Location"] = f"/api/v1/webhooks/{webhook_id}"
         return present.with_secret(hook, secret, now=wanted.now)
 
-    @routes.put("/webhooks/{webhook_id}", responses=documented(404))
-    async def replace_webhook(admin: Admin, webhook_id: WebhookId, body: WebhookWrite) -> Webhook:
+    @routes.put("/webhooks/{webhook_id}", responses=documented(404, 412))
+    async def replace_webhook(
+        admin: Admin, webhook_id: WebhookId, body: WebhookWrite, response: Response, if_match: IfMatch = None
+    ) -> Webhook:
         """Replace a webhook; its secret stays.
 
         One that becomes `active` hears of what happens from then on; what waited for it and is not past its deadline
@@ -85,26 +90,37 @@ def _add_writing(routes: APIRouter, database: Database, clock: Clock, vault: Vau
         wanted = wish(admin, body)
         async with database.begin() as connection:
             hook = await commands.change(
-                connection, wanted, organization_id=admin.organization_id, webhook_id=webhook_id
+                connection,
+                wanted,
+                organization_id=admin.organization_id,
+                webhook_id=webhook_id,
+                expected=accepted_versions(if_match),
             )
         if hook is None:
             raise not_found("webhook", webhook_id)
+        response.headers["ETag"] = etag(hook.version)
         return present.webhook(hook, now=wanted.now)
 
-    @routes.delete("/webhooks/{webhook_id}", status_code=204, responses=documented(404))
-    async def delete_webhook(admin: Admin, webhook_id: WebhookId) -> None:
+    @routes.delete("/webhooks/{webhook_id}", status_code=204, responses=documented(404, 412))
+    async def delete_webhook(admin: Admin, webhook_id: WebhookId, if_match: IfMatch = None) -> None:
         """Delete a webhook and the log of its deliveries."""
         async with database.begin() as connection:
-            existed = await hooks.delete(
-                connection, organization_id=admin.organization_id, webhook_id=webhook_id, now=clock()
+            existed = await commands.delete(
+                connection,
+                organization_id=admin.organization_id,
+                webhook_id=webhook_id,
+                expected=accepted_versions(if_match),
+                now=clock(),
             )
         if not existed:
             raise not_found("webhook", webhook_id)
 
 
 def _add_secrets(routes: APIRouter, database: Database, clock: Clock, vault: Vault) -> None:
-    @routes.post("/webhooks/{webhook_id}/rotate-secret", responses=documented(404, 409))
-    async def rotate_webhook_secret(admin: Admin, webhook_id: WebhookId, body: SecretRotation) -> WebhookWithSecret:
+    @routes.post("/webhooks/{webhook_id}/rotate-secret", responses=documented(404, 409, 412))
+    async def rotate_webhook_secret(
+        admin: Admin, webhook_id: WebhookId, body: SecretRotation, response: Response, if_match: IfMatch = None
+    ) -> WebhookWithSecret:
         """Give a webhook a new secret; until `overlap_seconds` are over the one before signs too.
 
         Those before that one keep the time that they were given; an overlap of 0 ends them all. Four old secrets may
@@ -120,6 +136,7 @@ def _add_secrets(routes: APIRouter, database: Database, clock: Clock, vault: Vau
                     webhook_id=webhook_id,
                     secret=sealed,
                     overlap=timedelta(seconds=body.overlap_seconds),
+                    expected=accepted_versions(if_match),
                     by=admin.subject,
                     now=now,
                 )
@@ -127,6 +144,7 @@ def _add_secrets(routes: APIRouter, database: Database, clock: Clock, vault: Vau
             raise Problem(409, "too_many_secrets", str(error)) from None
         if hook is None:
             raise not_found("webhook", webhook_id)
+        response.headers["ETag"] = etag(hook.version)
         return present.with_secret(hook, secret, now=now)
 
 

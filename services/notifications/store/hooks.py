@@ -15,8 +15,8 @@ from services.notifications.domain.hook import Health, Hook, OldSecret
 
 _HEALTH = ("failures", "failing_since", "rests_until", "last_delivered_at")
 _PLAIN = (
-    "organization_id", "id", "name", "url", "secret", "status_reason", "active_since", "created_at", "created_by",
-    "updated_at", "updated_by",
+    "organization_id", "id", "version", "name", "url", "secret", "status_reason", "active_since", "created_at",
+    "created_by", "updated_at", "updated_by",
 )  # fmt: skip
 # The newest old secret has columns of its own, which a version that knows no more of them reads too.
 _OLD_SECRETS = ("previous_secret", "previous_secret_until", "older_secrets")
@@ -47,13 +47,14 @@ _LOCK = text(
     "JOIN notifications.webhook AS h USING (organization_id, id) ORDER BY h.organization_id, h.id FOR UPDATE OF h"
 )
 _WRITE_HEALTH = text("""
-    UPDATE notifications.webhook AS h SET failures = i.failures, failing_since = i.failing_since,
+    UPDATE notifications.webhook AS h SET version = i.version, failures = i.failures, failing_since = i.failing_since,
         rests_until = i.rests_until, last_delivered_at = i.last_delivered_at, status = i.status,
         status_reason = i.status_reason
-    FROM unnest(cast(:organizations AS text[]), cast(:ids AS uuid[]), cast(:failures AS int[]),
-        cast(:failing_since AS timestamptz[]), cast(:rests_until AS timestamptz[]),
+    FROM unnest(cast(:organizations AS text[]), cast(:ids AS uuid[]), cast(:versions AS int[]),
+        cast(:failures AS int[]), cast(:failing_since AS timestamptz[]), cast(:rests_until AS timestamptz[]),
         cast(:last_delivered_at AS timestamptz[]), cast(:statuses AS text[]), cast(:reasons AS text[]))
-        AS i (organization_id, id, failures, failing_since, rests_until, last_delivered_at, status, status_reason)
+        AS i (organization_id, id, version, failures, failing_since, rests_until, last_delivered_at, status,
+            status_reason)
     WHERE h.organization_id = i.organization_id AND h.id = i.id
 """)
 
@@ -146,6 +147,7 @@ async def write_health(connection: AsyncConnection, hooks: Sequence[Hook]) -> No
         {
             "organizations": [hook.organization_id for hook in hooks],
             "ids": [hook.id for hook in hooks],
+            "versions": [hook.version for hook in hooks],
             "failures": [hook.health.failures for hook in hooks],
             "failing_since": [hook.health.failing_since for hook in hooks],
             "rests_until": [hook.health.rests_until for hook in hooks],

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.resources import RuleWrite
 from schemas.vocabulary import DEFAULT_ENVIRONMENTS
+from services.platform.http.etags import require_version
 from services.platform.http.problems import Problem, field_error, not_found
 from services.rules.domain.conditions import InvalidConditions, compile_for_rule
 from services.rules.domain.rule import Rule
@@ -138,14 +139,7 @@ async def _current(
     if current is None:
         raise not_found("rule", rule_id)
     allow(current.target_environment)
-    if expected is not None and current.version not in expected:
-        raise Problem(
-            412,
-            "version_mismatch",
-            f"the rule is at version {current.version}; read it again and send its ETag as If-Match",
-            headers={"ETag": f'"{current.version}"'},
-            extra={"version": current.version},
-        )
+    require_version("rule", current.version, accepted=expected)
     return current
 
 

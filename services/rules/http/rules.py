@@ -1,12 +1,11 @@
 """Rules over HTTP: list, read, create, replace, delete."""
 
-import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from schemas.resources import Page, PromotionRule, RuleWrite
 from schemas.text import EnvironmentName
@@ -15,6 +14,7 @@ from services.platform.clock import Clock
 from services.platform.database import Database
 from services.platform.http.authentication import require_in, requires
 from services.platform.http.cursors import read_cursor, write_cursor
+from services.platform.http.etags import IfMatch, accepted_versions, etag
 from services.platform.http.problems import documented, invalid, not_found
 from services.platform.identity import Principal
 from services.rules.domain.rule import Rule
@@ -24,11 +24,8 @@ from services.rules.store.rules import list_rules, load_rule
 Viewer = Annotated[Principal, Depends(requires(Role.VIEWER))]
 RuleAdmin = Annotated[Principal, Depends(requires(Role.RULE_ADMIN, somewhere=True))]
 RuleId = Annotated[UUID, Path()]
-IfMatch = Annotated[str | None, Header(description="The ETag of the version to be changed.")]
 Limit = Annotated[int, Query(ge=1, le=200, description="How many to list at most.")]
 Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.")]
-
-_TAG = re.compile(r'(?:W/)?"([1-9][0-9]{0,8})"')
 
 
 def add_rule_routes(routes: APIRouter, database: Database, clock: Clock) -> None:
@@ -69,7 +66,7 @@ def _add_reads(routes: APIRouter, database: Database) -> None:
             rule = await load_rule(connection, viewer.organization_id, rule_id)
         if rule is None:
             raise not_found("rule", rule_id)
-        response.headers["ETag"] = etag(rule)
+        response.headers["ETag"] = etag(rule.version)
         return resource(rule)
 
 
@@ -87,7 +84,7 @@ def _add_writes(routes: APIRouter, database: Database, clock: Clock) -> None:
                 by=admin.subject,
                 now=clock(),
             )
-        response.headers["ETag"] = etag(rule)
+        response.headers["ETag"] = etag(rule.version)
         response.headers["Location"] = f"/api/v1/promotions/rules/{rule.id}"
         return resource(rule)
 
@@ -108,7 +105,7 @@ def _add_writes(routes: APIRouter, database: Database, clock: Clock) -> None:
                 by=admin.subject,
                 now=clock(),
             )
-        response.headers["ETag"] = etag(rule)
+        response.headers["ETag"] = etag(rule.version)
         return resource(rule)
 
     @routes.delete("/promotions/rules/{rule_id}", tags=["rules"], status_code=204, responses=documented(404, 412))
@@ -152,22 +149,6 @@ def resource(rule: Rule) -> PromotionRule:
         updated_at=rule.valid_from,
         updated_by=rule.changed_by,
     )
-
-
-def etag(rule: Rule) -> str:
-    """Give the entity tag of a rule's version."""
-    return f'"{rule.version}"'
-
-
-def accepted_versions(if_match: str | None) -> frozenset[int] | None:
-    """Read an If-Match header: the versions that may be changed, None for whichever there is."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    tags = [_TAG.fullmatch(tag.strip()) for tag in if_match.split(",")]
-    found = [int(tag[1]) for tag in tags if tag is not None]
-    if len(found) < len(tags):
-        raise invalid("header:/If-Match", "invalid_etag", f"is {if_match[:80]!r}", 'send the ETag as it was, like "3"')
-    return frozenset(found)
 
 
 def _position(cursor: str) -> tuple[datetime, UUID]:

@@ -11,7 +11,7 @@ from studio.console.forms import read_form
 from studio.console.pages.routes import page_routes
 from studio.console.views.webhooks import OFFERED, delivery_standing, filter_of, listed
 from studio.console.visits import Visit, Visiting
-from studio.problems import ApiError, Forbidden
+from studio.problems import ApiError, Conflict, Forbidden
 
 routes = page_routes()
 
@@ -79,7 +79,7 @@ async def act(visit: Visiting, request: Request, webhook_id: str, command: str) 
     here = f"/webhooks/{segment(webhook_id)}"
     try:
         if command == "rotate-secret":
-            return await _rotated(visit, here, form.text("seen"))
+            return await _rotated(visit, here, form.text("version"))
         if command == "delete":
             await visit.api.send("DELETE", here)
             return visit.go("/webhooks", "The webhook is deleted.")
@@ -89,7 +89,8 @@ async def act(visit: Visiting, request: Request, webhook_id: str, command: str) 
             return visit.go(here, "There is no such command.", "trouble")
         webhook = await visit.api.get(here)
         kept = {name: webhook[name] for name in ("name", "url", "filter")}
-        await visit.api.send("PUT", here, {**kept, "status": _STATUSES[command]})
+        headers = _if_match(str(webhook["version"]))
+        await visit.api.send("PUT", here, {**kept, "status": _STATUSES[command]}, headers=headers)
     except ApiError as error:
         return visit.go(here, str(error), "trouble")
     return visit.go(here, _TOLD[command])
@@ -106,13 +107,22 @@ async def redeliver(visit: Visiting, webhook_id: str, delivery_id: str) -> Respo
         return visit.go(here, str(error), "trouble")
 
 
-async def _rotated(visit: Visit, here: str, seen: str) -> Response:
+async def _rotated(visit: Visit, here: str, version: str) -> Response:
     # A page that is loaded again is sent again: a second secret would be one that nobody has seen.
-    if (await visit.api.get(here))["updated_at"] != seen:
+    try:
+        made = await visit.api.send("POST", f"{here}/rotate-secret", {}, headers=_if_match(version))
+    except Conflict as error:
+        if error.code != "version_mismatch":
+            raise
         return visit.go(
             here, "It was changed meanwhile. Look at it, and ask for a new secret if you still want one.", "trouble"
         )
-    return await _secret(visit, await visit.api.send("POST", f"{here}/rotate-secret", {}))
+    return await _secret(visit, made)
+
+
+def _if_match(version: str) -> dict[str, str]:
+    # Whatever else a form says is no version, and refused as such.
+    return {"if-match": f'"{version if version.isdecimal() and version.isascii() else 0}"'}
 
 
 async def _sent(visit: Visit, here: str, delivery: Any) -> Response:

@@ -94,6 +94,29 @@ async def test_a_webhook_is_replaced_and_keeps_its_secret(door: Door) -> None:
     assert await door.execute("SELECT secret FROM notifications.webhook") == before
 
 
+async def test_what_was_changed_meanwhile_is_not_overwritten(door: Door) -> None:
+    webhook = await made(door)
+    path = f"/api/v1/webhooks/{webhook['id']}"
+    read = await door.call("GET", path)
+    seen = {"If-Match": read.headers["ETag"]}
+    renamed = await door.call("PUT", path, {**BODY, "name": "Others"}, headers=seen)
+
+    refused = [
+        await door.call("PUT", path, BODY, headers=seen),
+        await door.call("POST", f"{path}/rotate-secret", {}, headers=seen),
+        await door.call("DELETE", path, headers=seen),
+    ]
+
+    assert (read.headers["ETag"], read.body["version"]) == ('"1"', 1)
+    assert (renamed.status, renamed.headers["ETag"], renamed.body["version"]) == (200, '"2"', 2)
+    assert [(answer.status, answer.headers["ETag"]) for answer in refused] == [(412, '"2"')] * 3
+    assert (await door.call("GET", path)).body == renamed.body
+    assert (await door.call("PUT", path, BODY, headers={"If-Match": "2"})).status == 422
+    rotated = await door.call("POST", f"{path}/rotate-secret", {}, headers={"If-Match": '"2"'})
+    assert (rotated.status, rotated.headers["ETag"]) == (200, '"3"')
+    assert (await door.call("DELETE", path, headers={"If-Match": '"3"'})).status == 204
+
+
 async def test_one_that_was_disabled_begins_anew(door: Door) -> None:
     webhook = await made(door)
     await door.execute(

@@ -77,7 +77,7 @@ class Desk:
         async with self.database.begin() as connection:
             await commands.rotate(
                 connection, organization_id=hook.organization_id, webhook_id=hook.id, secret=sealed, overlap=overlap,
-                by="alma", now=self.clock(),
+                expected=None, by="alma", now=self.clock(),
             )  # fmt: skip
         return secret
 

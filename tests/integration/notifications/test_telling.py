@@ -216,14 +216,17 @@ async def test_one_that_never_takes_anything_is_disabled_with_the_reason(
     assert await desk.hear(change(at=clock())) == 0
 
 
-async def test_one_that_is_gone_is_disabled_at_once(desk: Desk, receiver: Receiver) -> None:
+async def test_one_that_is_gone_is_disabled_at_once_as_another_version_of_itself(
+    desk: Desk, receiver: Receiver
+) -> None:
     hook, _ = await desk.register(receiver.url)
     receiver.status = 410
     await desk.happen(2)
 
     await desk.work()
 
-    assert (await desk.hook(hook.id)).status is WebhookStatus.DISABLED
+    gone = await desk.hook(hook.id)
+    assert (gone.status, gone.version) == (WebhookStatus.DISABLED, hook.version + 1)
 
 
 async def test_at_the_deadline_it_is_tried_for_the_last_time(desk: Desk, receiver: Receiver, clock: Clock) -> None:

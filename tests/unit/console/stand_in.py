@@ -44,6 +44,7 @@ class StandIn:
             **answers,
         }
         self.asked: list[tuple[str, str, Any]] = []
+        self.if_match: list[str] = []
         self.app = FastAPI(docs_url=None, openapi_url=None)
         self.app.state.key_ring = _Keys()
         self.app.state.sign_in = None
@@ -84,6 +85,7 @@ class StandIn:
     async def _answer(self, path: str, request: Request) -> JSONResponse:
         body = await request.json() if await request.body() else None
         self.asked.append((request.method, f"/{path}", body))
+        self.if_match += request.headers.getlist("if-match")
         answer = self.answers.get(f"/{path}", (404, {"type": "not_found", "detail": f"there is no {path}"}))
         status, content = answer if isinstance(answer, tuple) else (200, answer)
         if callable(content):

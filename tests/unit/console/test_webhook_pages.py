@@ -1,8 +1,7 @@
 """Pages about webhooks over a stand-in for the API; and the dialog for emergencies."""
 
-import html
+import base64
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
@@ -21,7 +20,7 @@ EVIL = '"><script>alert(1)</script>'
 
 def webhook(**more: Any) -> dict[str, Any]:
     return {
-        "id": ONE, "organization_id": "acme", "name": "Approvers", "url": "https://hooks.example/a",
+        "id": ONE, "organization_id": "acme", "version": 3, "name": "Approvers", "url": "https://hooks.example/a",
         "filter": {"reasons": ["awaiting_approval"]}, "status": "active", "status_reason": None, "failures": 0,
         "failing_since": None, "last_delivered_at": at(minutes=3), "previous_secret_until": None,
         "created_at": at(days=2), "created_by": "alma", "updated_at": at(days=1), "updated_by": "alma", **more,
@@ -111,20 +110,36 @@ async def test_a_new_secret_is_shown_once() -> None:
     api = StandIn(answers(**rotated), ADMIN)
 
     page = await api.open(f"/webhooks/{ONE}")
-    shown = await api.open(f"/webhooks/{ONE}/rotate-secret", method="POST", form=f"seen={quote(at(days=1), safe='')}")
+    shown = await api.open(f"/webhooks/{ONE}/rotate-secret", method="POST", form="version=3")
 
-    assert f'name="seen" value="{html.escape(at(days=1))}"' in page.text
+    assert 'name="version" value="3"' in page.text
     assert SECRET in shown.text
+    assert api.if_match == ['"3"']
 
 
-async def test_a_page_that_is_sent_once_more_gives_no_further_secret() -> None:
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [(412, "version_mismatch", "It was changed meanwhile"), (409, "too_many_secrets", "4 old secrets sign still")],
+)
+async def test_a_new_secret_that_is_refused_says_why(status: int, code: str, said: str) -> None:
+    refusal = {"type": f"urn:promotion:problem:{code}", "detail": "4 old secrets sign still"}
+    api = StandIn(answers(**{f"/webhooks/{ONE}/rotate-secret": (status, refusal)}), ADMIN)
+
+    shown = await api.open(f"/webhooks/{ONE}/rotate-secret", method="POST", form="version=2")
+
+    assert (shown.status, shown.headers["location"]) == (303, [f"/webhooks/{ONE}"])
+    notice = shown.headers["set-cookie"][0].removeprefix("notice=").partition(".")[0]
+    assert said in base64.urlsafe_b64decode(f"{notice}==").decode()
+
+
+@pytest.mark.parametrize("form", ["", "version=", "version=1x", "version=%C2%B2", "version=%0D%0A"])
+async def test_what_is_no_version_is_never_as_if_none_were_asked_for(form: str) -> None:
     rotated = {f"/webhooks/{ONE}/rotate-secret": webhook(secret=SECRET)}
     api = StandIn(answers(**rotated), ADMIN)
 
-    shown = await api.open(f"/webhooks/{ONE}/rotate-secret", method="POST", form=f"seen={quote(at(days=2), safe='')}")
+    await api.open(f"/webhooks/{ONE}/rotate-secret", method="POST", form=form)
 
-    assert (shown.status, shown.headers["location"]) == (303, [f"/webhooks/{ONE}"])
-    assert not any(method == "POST" for method, _, _ in api.asked)
+    assert api.if_match == ['"0"']
 
 
 async def test_what_is_wrong_stands_beside_the_field_and_what_was_written_stays() -> None:
@@ -148,6 +163,7 @@ async def test_switching_keeps_the_rest(command: str, status: str) -> None:
 
     kept = {name: webhook()[name] for name in ("name", "url", "filter")}
     assert ("PUT", f"/webhooks/{ONE}", {**kept, "status": status}) in api.asked
+    assert api.if_match == ['"3"']
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def change(**more: Any) -> PromotionChanged:
 
 def hook(number: int = 1, *, health: Health | None = None, **more: Any) -> Hook:
     given: dict[str, Any] = {
-        "organization_id": "acme", "id": UUID(int=number), "name": "Approvers", "url": "https://hooks.example/a",
+        "organization_id": "acme", "id": UUID(int=number), "version": 1, "name": "Approvers", "url": "https://hooks.example/a",
         "filter": {}, "secret": "sealed", "old_secrets": (),
         "status": WebhookStatus.ACTIVE, "status_reason": None, "active_since": NOW - timedelta(days=1),
         "created_at": NOW, "created_by": "alma", "updated_at": NOW, "updated_by": "alma",

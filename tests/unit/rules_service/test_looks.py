@@ -5,11 +5,9 @@ from datetime import timedelta
 import pytest
 
 from schemas.vocabulary import RuleStatus
-from services.platform.http.problems import Problem
 from services.rules.domain.rule_book import RuleBook
 from services.rules.handlers.confirm import pause_after
 from services.rules.handlers.recheck import LONGEST_REST_SECONDS, put_together, rest_seconds
-from services.rules.http.rules import accepted_versions
 from services.rules.store.rechecks import Cause, Recheck
 from tests.unit.rules_service.samples import NOW, a_rule
 
@@ -56,14 +54,3 @@ def test_a_fact_concerns_only_the_rules_of_the_hop_that_read_it() -> None:
     assert {each.rule.name for each in book.acting(hop)} == {"errors", "shadow", "latency"}
     assert book.acting(("staging", "production")) == ()
     assert book.fields == {"metrics.error_rate", "metrics.p95_latency_ms"}
-
-
-def test_an_etag_names_versions_and_nothing_else_does() -> None:
-    assert accepted_versions(None) is None
-    assert accepted_versions("*") is None
-    assert accepted_versions('"3"') == {3}
-    assert accepted_versions('W/"3", "4"') == {3, 4}
-    for wrong in ("3", '"0"', '"-1"', '"x"', "", '"3"x', '"' + "9" * 40 + '"'):
-        with pytest.raises(Problem) as refused:
-            accepted_versions(wrong)
-        assert refused.value.code == "invalid_request"

@@ -137,6 +137,7 @@ class FakeApi:
 WEBHOOK = {
     "id": str(uuid.UUID(int=11)),
     "organization_id": "acme",
+    "version": 3,
     "name": "Approvers",
     "url": "https://hooks.example/a",
     "filter": {"reasons": ["awaiting_approval"], "break_glass": None},

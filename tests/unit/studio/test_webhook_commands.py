@@ -78,6 +78,7 @@ def test_a_change_keeps_the_rest(api_elsewhere: FakeApi, command: tuple[str, ...
     assert status == 0
     assert {name: sent.body[name] for name in kept} == kept | changed
     assert sent.body["filter"]["reasons"] == ["awaiting_approval"]
+    assert sent.headers["If-Match"] == '"3"'
 
 
 def test_a_change_of_nothing_is_a_usage_error(api_elsewhere: FakeApi) -> None:
