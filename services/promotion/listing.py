@@ -32,7 +32,7 @@ _EXECUTING: Mapping[str, str] = {
 _STATUSES: Mapping[str, frozenset[PromotionStatus]] = {
     reason: frozenset(state.status for state in lifecycle.SUCCESSORS if state is not None and state.reason is reason)
     for reason in StatusReason
-}
+} | {StatusReason.RETRYING: frozenset({PromotionStatus.APPROVED})}
 
 
 async def page(

@@ -23,7 +23,7 @@ RUNNING = "status = 'approved' AND status_reason IN ('executing', 'retrying')"
 UNDER_WAY = "status IN ('pending', 'approved')"
 HELD = f"{UNDER_WAY} AND status_reason NOT IN ('executing', 'retrying')"
 # What somebody else has to answer, and is asked again when it stays quiet.
-DRIVEN = lifecycle.RUNNING | {lifecycle.EVALUATING}
+DRIVEN = frozenset({lifecycle.EVALUATING, lifecycle.EXECUTING})
 
 
 class Overtaken(Exception):

@@ -55,7 +55,7 @@ class Desk:
         while True:
             here = {name: each for name, each in self.promotions.items() if each.slot == slot}
             queued = [name for name, each in here.items() if each.state == lifecycle.QUEUED]
-            if not queued or any(each.state in lifecycle.RUNNING for each in here.values()):
+            if not queued or any(each.state == lifecycle.EXECUTING for each in here.values()):
                 return
             first = min(queued, key=lambda name: here[name].request.created_at)
             step = progress.dispatched(here[first], cause)

@@ -199,7 +199,7 @@ class Promotions(RuleBasedStateMachine):
     @invariant()
     def one_executes_in_a_slot(self) -> None:
         running = Counter(
-            each.slot for each in self.desk.promotions.values() if each.state in lifecycle.RUNNING
+            each.slot for each in self.desk.promotions.values() if each.state == lifecycle.EXECUTING
         )  # fmt: skip
         assert all(times == 1 for times in running.values())
 

@@ -102,7 +102,7 @@ def turned_away(promotion: Promotion, message: str, cause: Cause) -> Transition:
 
 def deployed(promotion: Promotion, deployment_id: str, cause: Cause) -> Transition | None:
     """End an executing promotion whose deployment is live; None where it is not executing."""
-    if promotion.state not in lifecycle.RUNNING:
+    if promotion.state != lifecycle.EXECUTING:
         return None
     return move(
         promotion,
@@ -115,7 +115,7 @@ def deployed(promotion: Promotion, deployment_id: str, cause: Cause) -> Transiti
 
 def failed(promotion: Promotion, code: StatusReason | None, error: str | None, cause: Cause) -> Transition | None:
     """End an executing promotion of which no deployment is live; None where it is not executing."""
-    if promotion.state not in lifecycle.RUNNING:
+    if promotion.state != lifecycle.EXECUTING:
         return None
     state = _FAILED_FOR.get(code or StatusReason.GATEWAY_REFUSED, lifecycle.GATEWAY_REFUSED)
     return move(

@@ -7,7 +7,6 @@ from schemas.values import dataclass
 from schemas.vocabulary import Origin, PromotionStatus, StatusReason
 
 _ENDED = frozenset({PromotionStatus.COMPLETED, PromotionStatus.FAILED, PromotionStatus.REJECTED})
-_BEGUN = frozenset({StatusReason.EXECUTING, StatusReason.RETRYING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +42,4 @@ class Promotion:
     @property
     def is_settled(self) -> bool:
         """Tell whether no evaluation can move it any more: it ended, or began to execute."""
-        return self.is_ended or self.status_reason in _BEGUN
+        return self.is_ended or self.status_reason is StatusReason.EXECUTING

@@ -33,7 +33,7 @@ def ways_on(promotion: Promotion, decision: Decision | None) -> list[Step]:
             return [Step("the end of what executes on the gateway now", "the executor, by itself")]
         case StatusReason.AWAITING_EXECUTE:
             return [Step("the execute command", "executors")]
-        case StatusReason.EXECUTING | StatusReason.RETRYING:
+        case StatusReason.EXECUTING:
             return [Step("the gateway's answer", "the executor, by itself")]
         case _ if promotion.status in (PromotionStatus.REJECTED, PromotionStatus.FAILED):
             return [Step("a new promotion; this one has ended", "requesters")]

@@ -27,8 +27,6 @@ from services.rules.store.promotions import promotions_by_id
 from services.rules.store.requests import KeptRequest, load_evaluation, load_request
 from services.rules.store.rules import load_rules, rule_versions
 
-_EXECUTING = frozenset({StatusReason.EXECUTING, StatusReason.RETRYING})
-
 
 async def explain_promotion(
     connection: AsyncConnection,
@@ -103,7 +101,7 @@ async def _changed(connection: AsyncConnection, organization_id: str, rules: lis
 
 
 async def _execution(connection: AsyncConnection, promotion: Promotion | None) -> ExecutionGlance | None:
-    if promotion is None or promotion.status_reason not in _EXECUTING:
+    if promotion is None or promotion.status_reason is not StatusReason.EXECUTING:
         return None
     return await load_execution(connection, promotion.organization_id, promotion.promotion_id)
 
