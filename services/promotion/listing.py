@@ -26,13 +26,13 @@ _TRIED_AGAIN = (
 # Stored alike, shown apart.
 _EXECUTING: Mapping[str, str] = {
     StatusReason.EXECUTING: f"p.status_reason = 'executing' AND NOT EXISTS {_TRIED_AGAIN}",
-    StatusReason.RETRYING: f"p.status_reason = 'executing' AND EXISTS {_TRIED_AGAIN}",
+    StatusReason.RETRYING: f"p.status = 'approved' AND p.status_reason = 'executing' AND EXISTS {_TRIED_AGAIN}",
 }
 # The statuses that a reason goes with.
 _STATUSES: Mapping[str, frozenset[PromotionStatus]] = {
     reason: frozenset(state.status for state in lifecycle.SUCCESSORS if state is not None and state.reason is reason)
     for reason in StatusReason
-} | {StatusReason.RETRYING: frozenset({PromotionStatus.APPROVED})}
+}
 
 
 async def page(

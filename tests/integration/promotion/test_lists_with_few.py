@@ -48,6 +48,7 @@ async def full(house: House) -> House:
         ({"status": "completed"}, 10),
         ({"status_reason": "awaiting_approval"}, 1),
         ({"status_reason": "conditions_unmet"}, 0),
+        ({"status_reason": "retrying"}, 0),
         ({"status_reason": "timed_out"}, 0),
         ({"created_by": "nobody"}, 0),
         ({"target_environment": "production"}, 0),
