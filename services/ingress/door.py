@@ -36,6 +36,8 @@ _HEADERS = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
 )
+# Said where a browser came by TLS, which is all that it believes it of.
+_HEADERS_OVER_TLS = (*_HEADERS, (b"strict-transport-security", b"max-age=31536000"))
 
 _log = structlog.get_logger()
 
@@ -143,7 +145,8 @@ class _Exchange:
             )
             given = {name.lower() for name, _ in message["headers"]}
             own = [(b"x-request-id", self.request_id.encode())]
-            own += [header for header in _HEADERS if header[0] not in given]
+            fixed = _HEADERS_OVER_TLS if self.scope.get("scheme") == "https" else _HEADERS
+            own += [header for header in fixed if header[0] not in given]
             message = {**message, "headers": [*message["headers"], *own]}
         elif self.is_head:
             if self._ended:

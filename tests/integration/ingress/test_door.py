@@ -28,6 +28,15 @@ async def test_every_answer_carries_its_own_request_id_and_the_security_headers(
         assert "Server" not in answer.headers
 
 
+async def test_who_came_by_tls_is_told_to_stay_with_it(door: Door) -> None:
+    plain = await door.call("GET", "/healthz", role=None)
+    # As the proxy that ends TLS says it.
+    secure = await door.call("GET", "/healthz", role=None, headers={"X-Forwarded-Proto": "https"})
+
+    assert "Strict-Transport-Security" not in plain.headers
+    assert secure.headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
 @pytest.mark.parametrize(
     "path",
     [
