@@ -49,10 +49,10 @@ async def settle(
     """Write what became of leases, with their reports and orphans; give those that were still held."""
     if not results:
         return []
-    ordered = sorted(results, key=lambda result: (result.execution.order.organization_id, result.execution.order.key))
+    ordered = sorted(results, key=lambda result: result.identity)
     settlements = [result.settlement() for result in ordered]
     written = await leases.settle(connection, settlements, announce_at=now + announce_after)
-    settled = [result.ended(written[result.key]) for result in ordered if result.key in written]
+    settled = [result.ended(written[result.identity]) for result in ordered if result.identity in written]
     finished = [result.finished() for result in settled]
     await outbox.append(connection, [announcement(item) for item in finished if item is not None])
     await orphans.record(connection, [result.execution for result in settled if result.orphaned], now=now)

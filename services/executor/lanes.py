@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from uuid import UUID
 
 from services.executor.domain.breaker import Breaker, BreakerState
 from services.executor.domain.execution import Execution
@@ -24,10 +25,10 @@ class Held:
     lease_until: datetime
 
     @property
-    def identity(self) -> tuple[str, str, int]:
+    def identity(self) -> tuple[str, UUID, int]:
         """Tell this lease from every other, also of the same execution."""
         order = self.execution.order
-        return order.organization_id, order.key, self.execution.epoch
+        return order.organization_id, order.promotion_id, self.execution.epoch
 
 
 @dataclass(slots=True)

@@ -21,14 +21,9 @@ class Result:
     at: datetime
 
     @property
-    def key(self) -> tuple[str, UUID]:
-        """Name the execution."""
-        return self.execution.order.organization_id, self.execution.order.promotion_id
-
-    @property
-    def identity(self) -> tuple[str, str, int]:
+    def identity(self) -> tuple[str, UUID, int]:
         """Name the lease."""
-        return self.execution.order.organization_id, self.execution.order.key, self.execution.epoch
+        return self.execution.order.organization_id, self.execution.order.promotion_id, self.execution.epoch
 
     @property
     def orphaned(self) -> bool:

@@ -9,6 +9,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -62,8 +63,8 @@ class Worker:
         self._announce_after = announce_after
         self._settled = settled
         self._lanes: dict[tuple[str, str], Lane] = {}
-        self._held: dict[tuple[str, str, int], Held] = {}
-        self._tasks: dict[tuple[str, str, int], asyncio.Task[None]] = {}
+        self._held: dict[tuple[str, UUID, int], Held] = {}
+        self._tasks: dict[tuple[str, UUID, int], asyncio.Task[None]] = {}
         self._results: list[Result] = []
         self._recovered: set[tuple[str, str]] = set()
         self._rounds = 0
@@ -129,7 +130,7 @@ class Worker:
                 self._results += [Result(held.execution, Released(), now) for held in lane.stand_down()]
 
     async def _renew(
-        self, connection: AsyncConnection, now: datetime, *, done: set[tuple[str, str, int]]
+        self, connection: AsyncConnection, now: datetime, *, done: set[tuple[str, UUID, int]]
     ) -> tuple[list[Held], list[Held]]:
         ending = [
             held
@@ -140,10 +141,9 @@ class Worker:
             return [], []
         ending.sort(key=lambda held: held.identity)
         kept = await leases.renew(connection, [held.execution for held in ending], lease_until=now + LEASE)
-        mine = {(organization, str(promotion), epoch) for organization, promotion, epoch in kept}
         return (
-            [held for held in ending if held.identity in mine],
-            [held for held in ending if held.identity not in mine],
+            [held for held in ending if held.identity in kept],
+            [held for held in ending if held.identity not in kept],
         )
 
     async def _claim(self, connection: AsyncConnection, now: datetime) -> list[Execution]:

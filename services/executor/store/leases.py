@@ -119,7 +119,7 @@ _SETTLE = text(f"""
         AS i (organization_id, promotion_id, epoch, status, due_at, asked_to_wait, doubtful, verdict, last_error,
               give_up_at, finished_at, attempts, orphaned)
     WHERE {_IS_MINE}
-    RETURNING e.organization_id, e.promotion_id, e.finished_at
+    RETURNING e.organization_id, e.promotion_id, e.epoch, e.finished_at
 """)  # noqa: S608 - constants
 
 _PULL_FORWARD = text(f"""
@@ -162,8 +162,11 @@ async def renew(
 
 async def settle(
     connection: AsyncConnection, settlements: Sequence[Settlement], *, announce_at: datetime
-) -> dict[tuple[str, UUID], datetime | None]:
-    """Write what became of leases; give those that were still ours, the only ones written, with when they ended."""
+) -> dict[tuple[str, UUID, int], datetime | None]:
+    """Write what became of leases; give those that were still ours, the only ones written, with when they ended.
+
+    They are named by organization, promotion and epoch.
+    """
     rows = await connection.execute(
         _SETTLE,
         {
@@ -183,7 +186,7 @@ async def settle(
             "announce_at": announce_at,
         },
     )
-    return {(row.organization_id, row.promotion_id): row.finished_at for row in rows}
+    return {(row.organization_id, row.promotion_id, row.epoch): row.finished_at for row in rows}
 
 
 async def pull_forward(connection: AsyncConnection, gateways: Sequence[tuple[str, str]], *, now: datetime) -> None:

@@ -1,16 +1,25 @@
 """Leases: crashes, pauses and takeovers between a gateway's success and the commit."""
 
 import asyncio
-from collections.abc import Callable
+import json
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from schemas.vocabulary import StatusReason
+from services.executor import handlers
+from services.executor.domain.course import Failed, Succeeded
+from services.executor.settlements import Result
+from services.executor.store import leases
+from services.executor.store.leases import Wanted
+from services.executor.worker import LEASE
 from studio.gateway import folded_state, read_log
 from studio.gateway.records import FaultApplied, RequestReceived
 from tests.integration.executor.executors import (
+    ORGANIZATION,
     Executor,
     Neighbours,
     order,
@@ -138,8 +147,86 @@ async def test_a_call_that_ends_while_its_lease_is_found_lost_harms_no_other_exe
             await asyncio.wait_for(holder.worker.wake.wait(), 5)
         await renewing
 
-        assert {key[1] for key in holder.worker._tasks} == {str(promotion_of(later))}
+        assert {key[1] for key in holder.worker._tasks} == {promotion_of(later)}
         await holder.crash()
+
+
+async def test_of_two_outcomes_of_one_execution_that_of_the_lost_lease_is_not_reported(
+    executor: Executor, neighbours: Neighbours
+) -> None:
+    event = order("gw-unregistered")
+    await neighbours.execute(event)
+    await executor.receive(event)
+    wanted = [Wanted(ORGANIZATION, "gw-unregistered", 1, probe=False, url=None, credential=None)]
+
+    async with executor.database.begin() as connection:
+        held = []
+        for _ in range(2):
+            now = executor.clock()
+            held += await leases.claim(connection, wanted, now=now, lease_until=now + LEASE)
+            executor.clock.advance(6)
+        late = Result(held[0], Failed(StatusReason.GATEWAY_REFUSED, "too late to be heard"), executor.clock())
+        last = Result(held[1], Succeeded(), executor.clock())
+        settled = await handlers.settle(
+            connection, [late, last], outbox=executor.outbox, announce_after=LEASE, now=executor.clock()
+        )
+
+    assert settled == [last]
+    ((_, report),) = await executor.reports()
+    assert json.loads(report)["status"] == "succeeded"
+
+
+@pytest.fixture
+async def loaded(
+    new_executor: Callable[[], Executor], neighbours: Neighbours, tmp_path: Path
+) -> AsyncIterator[tuple[Executor, Executor]]:
+    """An executor that has two executions done, two under way and four not begun; and one that may take over."""
+    events = [order() for _ in range(8)]
+    holder, successor = new_executor(), new_executor()
+    slow = {"match": {"method": "PUT"}, "do": {"fault": "slow", "delay_ms": 150}}
+    async with reference_gateway(tmp_path, slow) as gateway:
+        await neighbours.register("gw-1", gateway.url, concurrency=2)
+        await neighbours.execute(*events)
+        await holder.receive(*events)
+        await holder.worker.round()
+        async with asyncio.timeout(5):
+            while len(holder.worker._results) < 2:
+                await asyncio.sleep(0.01)
+        await holder.worker.round()
+        yield holder, successor
+
+
+async def test_draining_gives_back_at_once_what_was_claimed_and_not_begun(loaded: tuple[Executor, Executor]) -> None:
+    stopping, successor = loaded
+
+    loop = asyncio.create_task(rounds(stopping))
+    await stopping.worker.drain()
+    loop.cancel()
+    left = await stopping.rows("SELECT status, attempts, leased FROM executor.execution ORDER BY status")
+    await successor.work()
+
+    assert [tuple(row) for row in left] == [("succeeded", 1, False)] * 4 + [("waiting", 0, False)] * 4
+    assert set((await successor.statuses()).values()) == {"succeeded"}
+    assert len(await successor.reports()) == 8
+
+
+async def test_what_was_not_begun_when_its_lease_was_lost_is_not_begun_any_more(
+    loaded: tuple[Executor, Executor],
+) -> None:
+    holder, successor = loaded
+    holder.clock.advance(3)
+    await successor.rows("UPDATE executor.execution SET epoch = epoch + 1 WHERE leased RETURNING 1")
+
+    await holder.worker.round()
+    await asyncio.gather(*holder.worker._tasks.values(), return_exceptions=True)
+    begun = dict(holder.worker._tasks)
+    await holder.worker.round()
+    successor.clock.advance(6)
+    await successor.work_on(seconds=2)
+
+    assert (begun, holder.worker.busy) == ({}, False)
+    assert set((await successor.statuses()).values()) == {"succeeded"}
+    assert len(await successor.reports()) == 8
 
 
 async def test_draining_finishes_what_is_called_and_gives_back_what_is_not_begun(
