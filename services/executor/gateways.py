@@ -50,7 +50,7 @@ class GatewayClient:
             url = _deployments_at(gateway.url, self._allowed) / order.key
             credential = self._credential(gateway, gateway.url)
         except ValueError as error:
-            return NoAnswer(f"the gateway's URL cannot be used: it {_reason(error)[:_MOST_SAID]}", sent=False)
+            return NoAnswer(f"the gateway's URL cannot be used: it {error}"[:_MOST_SAID], sent=False)
         except NotOpened as error:
             return NoAnswer(str(error), sent=False)
         headers = _headers(call, order, credential, fencing_token=fencing_token)

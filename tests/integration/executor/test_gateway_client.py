@@ -48,6 +48,19 @@ async def test_the_fencing_token_and_the_trace_travel_in_headers(tmp_path: Path)
     assert first.body_sha256 == second.body_sha256
 
 
+async def test_where_nothing_is_sent_the_reason_says_what_is_wrong_with_the_gateway() -> None:
+    elsewhere = replace(at("http://127.0.0.1:8081", credential="secret"), gateway_id="gw-2")
+    async with new_client(timeout_seconds=2) as client:
+        private = await client.ask(Call.PUT, ORDER, at("http://10.0.0.1:8080"), fencing_token=1)
+        strange = await client.ask(Call.PUT, ORDER, elsewhere, fencing_token=1)
+
+    assert isinstance(private, NoAnswer)
+    assert private.reason.startswith("the gateway's URL cannot be used: it leads to an address that is not allowed")
+    assert isinstance(strange, NoAnswer)
+    assert "does not belong" in strange.reason
+    assert (private.sent, strange.sent) == (False, False)
+
+
 async def test_a_trace_that_is_none_is_left_out(tmp_path: Path) -> None:
     garbled = replace(ORDER, traceparent="00-\r\nX-Injected: 1")
     async with reference_gateway(tmp_path) as gateway, new_client(timeout_seconds=2) as client:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from aiohttp import web
 
+from studio.local.ports import claim_port
 from tests.integration.notifications.conftest import NewDesk
 from tests.integration.notifications.desk import Desk
 from tests.integration.notifications.receivers import Receiver
@@ -112,4 +113,17 @@ async def test_what_is_no_answer_does_not_tell_the_address(desk: Desk) -> None:
     server.close()
     (delivery,) = await desk.deliveries()
     assert "not HTTP" in delivery.last_error
+    assert "hunter2" not in delivery.last_error
+
+
+async def test_where_nobody_answers_the_error_does_not_tell_the_address_whole(desk: Desk) -> None:
+    port = claim_port(None, server="nobody")
+    await desk.register(f"http://127.0.0.1:{port}/services/hunter2hunter2")
+    await desk.happen()
+
+    await desk.work()
+
+    (delivery,) = await desk.deliveries()
+    assert (delivery.status, delivery.last_status, delivery.attempts) == ("waiting", None, 1)
+    assert str(port) in delivery.last_error
     assert "hunter2" not in delivery.last_error
