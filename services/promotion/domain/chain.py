@@ -123,12 +123,6 @@ def end(reached: Head, head: Head) -> Break | None:
     return None if reached.hash == head.hash else Break(head.seq, "the history's head has another hash than this entry")
 
 
-def first_break(entries: Iterable[tuple[Entry, Link]], start: Head | None = None) -> int | None:
-    """Give the number of the first link that does not follow from what is before it; None where all do."""
-    broken = walk((Stored(content(entry), each) for entry, each in entries), start or Head())[1]
-    return None if broken is None else broken.seq
-
-
 def links(head: Head, contents: Sequence[bytes]) -> tuple[list[Link], Head]:
     """Append entries after ``head``; give their links and the new head."""
     made: list[Link] = []

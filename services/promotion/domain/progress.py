@@ -157,11 +157,9 @@ def _standing(promotion: Promotion, outcome: Outcome | None) -> tuple[State, str
             return lifecycle.REJECTED, _message(outcome)
 
 
-def _message(outcome: Held | Refusal | Vetoed | Granted) -> str:
+def _message(outcome: Held | Refusal | Vetoed) -> str:
     match outcome:
         case Vetoed(vote):
             return f"{vote.voter} rejected it: {vote.reason}" if vote.reason else f"{vote.voter} rejected it."
-        case Granted():
-            return QUEUED_MESSAGE
         case Held() | Refusal():
             return outcome.message

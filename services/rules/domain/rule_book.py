@@ -56,11 +56,6 @@ class RuleBook:
             return acting
         return tuple(each for each in acting if each.fields & fields)
 
-    def find(self, rule_id: object) -> Rule | None:
-        """Give the version of a rule that is in force now."""
-        versions = (rule for rules in self._by_hop.values() for rule in rules)
-        return next((rule for rule in versions if rule.id == rule_id and rule.valid_to is None), None)
-
 
 Books = Mapping[str, RuleBook]
 
