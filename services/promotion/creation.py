@@ -54,9 +54,9 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True)
 class KeyReused:
-    """The key came before with another body."""
+    """The key came before with another body, and made this promotion, or None where that came to nothing."""
 
-    promotion_id: UUID
+    promotion_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,7 @@ def _outcome(
     if known is None:
         # Came at the same time as its first, which came to nothing: the same body comes to the same.
         first = first_with_key[creation.claim]
-        return outcomes[first.id] if first.body_hash == creation.body_hash else KeyReused(first.id)
+        return outcomes[first.id] if first.body_hash == creation.body_hash else KeyReused(None)
     if known.body_hash != creation.body_hash:
         return KeyReused(known.promotion_id)
     return Repeated(known.promotion_id, known.answer)

@@ -132,7 +132,7 @@ def _created(outcome: Outcome, body: resources.PromotionCreate) -> Promotion:
                 422,
                 "idempotency_key_reused",
                 "this Idempotency-Key came before with another request; send a fresh one",
-                extra={"promotion_id": str(first)},
+                extra={} if first is None else {"promotion_id": str(first)},
             )
         case Repeated():
             raise TypeError("a repeat has its answer already")

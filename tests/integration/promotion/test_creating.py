@@ -8,8 +8,10 @@ import pytest
 
 from schemas import topics
 from schemas.events import PromotionRequested
+from services.promotion.creation import Creation, Ineligible, KeyReused, create
+from services.promotion.domain.eligibility import Asked
 from tests.integration.promotion.api import Api, announce, identifier_of, register
-from tests.integration.promotion.house import START, completion, evaluation
+from tests.integration.promotion.house import ORGANIZATION, START, House, completion, evaluation
 
 
 async def test_a_created_promotion_is_pending_at_its_location_and_the_rules_are_asked(api: Api) -> None:
@@ -113,6 +115,28 @@ async def test_the_same_key_and_body_are_one_promotion_and_another_body_is_refus
     assert again.headers["location"] == first.headers["location"]
     assert (other.status, other.body["type"]) == (422, "urn:promotion:problem:idempotency_key_reused")
     assert elsewhere.codes == ["unknown_deployment", "no_gateway"]
+
+
+async def test_with_a_first_that_came_to_nothing_the_same_comes_to_the_same_and_no_promotion_is_named(
+    house: House,
+) -> None:
+    def wanted(number: int, deployment: str) -> Creation:
+        asked = Asked("agent-1", deployment, None, "staging")
+        return Creation(
+            UUID(int=number), ORGANIZATION, asked, "rita", via=None, key="k", body_hash=deployment.encode(),
+            traceparent=None,
+        )  # fmt: skip
+
+    async with house.work() as work:
+        first, repeat, other = await create(
+            work, [wanted(1, "dep-nowhere"), wanted(2, "dep-nowhere"), wanted(3, "dep-elsewhere")]
+        )
+    async with house.work() as work:
+        (later,) = await create(work, [wanted(4, "dep-elsewhere")])
+
+    assert isinstance(first, Ineligible)
+    assert (repeat, other) == (first, KeyReused(None))
+    assert isinstance(later, Ineligible)
 
 
 async def test_a_hundred_equal_requests_at_once_create_one_promotion(api: Api) -> None:
