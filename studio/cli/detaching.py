@@ -1,7 +1,6 @@
 """promotion audit detach: the owner of the database lets go of old months of the history."""
 
 import asyncio
-import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from studio.cli.database import database_url, open_database
 from studio.cli.exits import FAILED, OK, CommandFailed, UsageError
 from studio.cli.options import Output
 from studio.cli.output import Column, note, show_rows
@@ -112,31 +112,18 @@ async def _let_go(database: "Database", month: date, *, dry_run: bool) -> "Gone"
 async def _owner() -> "AsyncIterator[Database]":
     from sqlalchemy.exc import DBAPIError
 
-    from services.platform.database import Database, DatabaseUnavailable, sqlstate
+    from services.platform.database import sqlstate
     from services.platform.schema_state import require_current
 
-    url = os.environ.get("DATABASE_URL", "")
-    if not url:
-        raise UsageError("DATABASE_URL is not set; set it to the owner's address of the database: postgresql://…")
-    database = Database(
-        url,
-        role=None,
-        application_name="promotion-audit-detach",
-        pool_size=1,
-        command_timeout_seconds=600,
-        every_organization=True,
-    )
-    try:
-        await require_current(url, "promotion")
-        yield database
-    except (DatabaseUnavailable, OSError) as error:
-        raise CommandFailed(f"the database does not answer: {error}") from error
-    except DBAPIError as error:
-        if sqlstate(error) != _INSUFFICIENT_PRIVILEGE:
-            raise
-        raise CommandFailed("DATABASE_URL has to be the owner's address, as for promotion migrate") from error
-    finally:
-        await database.close()
+    url = database_url()
+    async with open_database(url, role=None, command="audit-detach", command_timeout_seconds=600) as database:
+        try:
+            await require_current(url, "promotion")
+            yield database
+        except DBAPIError as error:
+            if sqlstate(error) != _INSUFFICIENT_PRIVILEGE:
+                raise
+            raise CommandFailed("DATABASE_URL has to be the owner's address, as for promotion migrate") from error
 
 
 def _limit(before: str | None, keep_months: int | None, *, today: date) -> date:

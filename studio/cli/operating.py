@@ -1,9 +1,8 @@
 """Commands for whoever runs the system: run, migrate, topics."""
 
-import os
 from typing import Literal
 
-from studio.cli.exits import UsageError
+from studio.cli.database import database_url
 from studio.cli.output import note
 
 ServiceName = Literal["ingress", "promotion", "rules", "executor", "inventory", "notifications"]
@@ -26,10 +25,7 @@ def migrate() -> None:
     """Bring the database of DATABASE_URL up to date; several at once wait for one another."""
     from services.platform.migrate import migrate as apply
 
-    url = os.environ.get("DATABASE_URL", "")
-    if not url:
-        raise UsageError("DATABASE_URL is not set; set it to the owner's address of the database: postgresql://…")
-    apply(url)
+    apply(database_url())
     note("the database is up to date")
 
 

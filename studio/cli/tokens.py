@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from studio.cli.database import database_url, open_database
 from studio.cli.exits import CommandFailed, UsageError
 from studio.cli.options import Output
 from studio.cli.output import Column, note, show_rows
@@ -124,22 +125,13 @@ async def revoke(key: str, /) -> None:
 
 @asynccontextmanager
 async def _connection() -> "AsyncIterator[AsyncConnection]":
-    from services.platform.database import Database, DatabaseUnavailable
     from services.platform.schema_state import role_of
 
-    url = os.environ.get("DATABASE_URL", "")
-    if not url:
-        raise UsageError("DATABASE_URL is not set; set it to the database's address: postgresql://…")
-    database = Database(
-        url, role=role_of("platform"), application_name="promotion-token", pool_size=1, every_organization=True
-    )
-    try:
-        async with database.begin() as connection:
-            yield connection
-    except DatabaseUnavailable as error:
-        raise CommandFailed(f"the database does not answer: {error}") from error
-    finally:
-        await database.close()
+    async with (
+        open_database(database_url(), role=role_of("platform"), command="token") as database,
+        database.begin() as connection,
+    ):
+        yield connection
 
 
 def _row(key: Any) -> dict[str, Any]:
