@@ -36,7 +36,7 @@ def head_of(schema: str) -> str:
 
 
 async def require_current(url: str, schema: str) -> None:
-    """Raise SchemaOutdated unless every migration of ``schema`` is applied."""
+    """Raise SchemaOutdated unless every migration of ``schema`` is applied; a newer version may have applied more."""
     head = head_of(schema)
     engine = create_async_engine(driver_url(url))
     try:
@@ -49,7 +49,8 @@ async def require_current(url: str, schema: str) -> None:
             )
     finally:
         await engine.dispose()
-    if current != head:
+    # Their numbers have as many digits.
+    if not current or current < head:
         raise SchemaOutdated(
             f"schema {schema} is at {current or 'nothing'}, this version needs {head}; run: promotion migrate"
         )
