@@ -54,4 +54,5 @@ def announcement(event: Event, now: datetime) -> Announcement:
     )
 
 
-SUBSCRIPTIONS = (Subscription(topics.DEPLOYMENT_COMPLETED, apply, patient=True),)
+# Who was told that a promotion is completed may promote its deployment on at once.
+SUBSCRIPTIONS = (Subscription(topics.DEPLOYMENT_COMPLETED, apply),)

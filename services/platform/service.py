@@ -37,15 +37,17 @@ _log = structlog.get_logger()
 class Loop:
     """A task that runs as long as its service: ``step`` does what is due and tells how long to rest, in seconds.
 
-    ``wake`` cuts the rest short, and so does each batch that a consumer commits, unless ``after_batches`` is false. A
-    step that fails is run again after a pause; it has to be harmless to repeat. ``drain`` is awaited when the service
-    stops, while the loop still runs, and ends within eight seconds.
+    ``wake`` cuts the rest short, and so does each batch that a consumer commits, unless ``after_batches`` is false, but
+    not below ``pace_seconds``, so that what comes one by one is done together. A step that fails is run again after a
+    pause; it has to be harmless to repeat. ``drain`` is awaited when the service stops, while the loop still runs, and
+    ends within eight seconds.
     """
 
     name: str
     step: Callable[[], Awaitable[float]]
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     after_batches: bool = True
+    pace_seconds: float = 0.0
     drain: Callable[[], Awaitable[None]] | None = None
 
 
@@ -236,8 +238,10 @@ async def _run_loop(service: str, loop: Loop) -> None:
                 retry_seconds=rest_seconds, exc_info=None if expected else error,
             )  # fmt: skip
         if rest_seconds > 0:
+            pace_seconds = min(loop.pace_seconds, rest_seconds)
+            await asyncio.sleep(pace_seconds)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(loop.wake.wait(), rest_seconds)
+                await asyncio.wait_for(loop.wake.wait(), rest_seconds - pace_seconds)
 
 
 def _pause(failures: int) -> float:

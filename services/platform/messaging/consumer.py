@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import structlog
 from faststream import AckPolicy
-from faststream.kafka import KafkaBroker, KafkaMessage, TopicPartition
+from faststream.kafka import KafkaBroker, TopicPartition
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.cloudevents import Unreadable, decode
@@ -36,6 +36,8 @@ ANSWER_SECONDS = 0.5
 # How long one look for records lasts where there are none: the embedded broker answers no earlier, even if some come.
 WAIT_MS = 10
 PATIENT_WAIT_MS = 50
+# A patient subscription begins its batches no closer than this, so that what comes one by one is handled together.
+GATHER_SECONDS = 0.1
 LOOK_SECONDS = 1.0
 BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 
@@ -68,7 +70,8 @@ class SomeUnprocessable(Exception):
 class Subscription:
     """One topic that a service consumes, in a group of its own, and what it does with the events.
 
-    ``patient`` is a subscription whose events nobody waits for: it asks for them less often while there are none.
+    ``patient`` is a subscription whose events nobody waits for: it asks for them less often while there are none, and
+    lets them gather while there are many.
     """
 
     topic: str
@@ -218,7 +221,7 @@ class Consumers:
             )
             for subscription in subscriptions
         }
-        self._wait_ms = {each.topic: PATIENT_WAIT_MS if each.patient else WAIT_MS for each in subscriptions}
+        self._patient = {each.topic: each.patient for each in subscriptions}
         self._failures = dict.fromkeys(self._processors, 0)
         self._progress = Progress(self._processors)
         self._broker: KafkaBroker | None = None
@@ -233,12 +236,14 @@ class Consumers:
             allow_auto_create_topics=False,
             graceful_timeout=8.0,
             logger=None,
+            # What a handler asks for by its annotations is looked up in a thread, for every batch.
+            apply_types=False,
             client_id=f"{self._service}-{self._settings.instance}",
             security=faststream_security(self._settings),
         )
         self._broker = broker
-        for topic, wait_ms in self._wait_ms.items():
-            self._subscribe(broker, topic, wait_ms)
+        for topic, patient in self._patient.items():
+            self._subscribe(broker, topic, PATIENT_WAIT_MS if patient else WAIT_MS)
         await broker.start()
         self._progress = Progress(self._processors)
         for topic, subscriber in self._subscribers.items():
@@ -288,9 +293,15 @@ class Consumers:
 
     def _watch(self, topic: str, consumer: Any) -> None:
         poll, progress = consumer.getmany, self._progress
+        time = asyncio.get_running_loop().time
+        next_at = 0.0
 
         async def getmany(*arguments: Any, **options: Any) -> Any:
+            nonlocal next_at
+            await asyncio.sleep(max(0.0, next_at - time()))
             polled = await poll(*arguments, **options)
+            if polled and self._patient[topic]:
+                next_at = time() + GATHER_SECONDS
             progress.step(topic)
             return polled
 
@@ -304,7 +315,7 @@ class Consumers:
             "max_records": MAX_RECORDS,
             "batch_timeout_ms": wait_ms,
             "no_reply": True,
-            "decoder": _undecoded,
+            "decoder": _raw,
             "parser": _without_headers,
         }
         if self._settings.embedded:
@@ -321,14 +332,13 @@ class Consumers:
             )
         self._subscribers[topic] = subscriber
 
-        async def on_batch(message: KafkaMessage) -> None:
-            await self._on_batch(topic, message)
+        async def on_batch(batch: Sequence[Any]) -> None:
+            await self._on_batch(topic, batch)
 
         subscriber(on_batch)
 
-    async def _on_batch(self, topic: str, message: KafkaMessage) -> None:
-        raw = message.raw_message
-        records = [_record(item) for item in (raw if isinstance(raw, tuple) else (raw,))]
+    async def _on_batch(self, topic: str, batch: Sequence[Any]) -> None:
+        records = [_record(item) for item in batch]
         self._progress.begin_batch(topic)
         try:
             await self._processors[topic].process(records)
@@ -359,9 +369,10 @@ def _record(raw: Any) -> Record:
     )
 
 
-async def _undecoded(message: Any) -> None:
+async def _raw(message: Any) -> Sequence[Any]:
     # Decoding here would fail a whole batch for one record; the processor decodes each by itself.
-    return None
+    raw = message.raw_message
+    return raw if isinstance(raw, tuple) else (raw,)
 
 
 async def _without_headers(message: Any, original: Callable[[Any], Awaitable[Any]]) -> Any:

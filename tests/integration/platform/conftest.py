@@ -50,9 +50,9 @@ class Probe:
     publisher: Publisher
     seen: list[str] = field(default_factory=list)
 
-    def consumers(self, apply: Apply, *, topic: str = TOPIC) -> Consumers:
+    def consumers(self, apply: Apply, *, topic: str = TOPIC, patient: bool = False) -> Consumers:
         return Consumers(
-            [Subscription(topic, apply)],
+            [Subscription(topic, apply, patient)],
             service="probe",
             settings=self.settings,
             database=self.database,

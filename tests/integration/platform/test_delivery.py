@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.cloudevents import EncodedRecord, encode
 from schemas.events import Event
 from services.platform.database import DatabaseUnavailable
+from services.platform.messaging import consumer
 from services.platform.messaging.consumer import Unprocessable
 from tests.integration.platform.conftest import TOPIC, Probe, run_event, until
 
@@ -93,6 +94,29 @@ async def test_a_batch_that_fails_for_an_outage_is_tried_again_until_it_is_appli
     await consumers.stop()
 
     assert attempts >= 3
+
+
+async def test_what_comes_one_by_one_is_gathered_for_a_patient_subscription(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "GATHER_SECONDS", 2.0)
+    batches: list[list[str]] = []
+
+    async def apply(_connection: AsyncConnection, events: Sequence[Event], _now: datetime) -> None:
+        batches.append([event.id for event in events])
+
+    consumers = probe.consumers(apply, patient=True)
+    await consumers.start()
+    await probe.publish(run_event("first"))
+    await until(lambda: bool(batches))
+    for number in range(5):
+        # Of each partition the client holds what one answer of the broker brought.
+        await probe.publish(run_event(f"run-{number}", deployment=f"dep-{number}"))
+    await until(lambda: sum(len(batch) for batch in batches) == 6)
+    await consumers.stop()
+
+    assert [len(batch) for batch in batches[:2]] == [1, max(len(batch) for batch in batches)]
+    assert len(batches) < 5
 
 
 async def test_one_unprocessable_event_is_parked_alone_out_of_its_batch(probe: Probe) -> None:
