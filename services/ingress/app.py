@@ -70,12 +70,11 @@ def build_service(settings: Settings, clock: Clock = utc_now, *, answer_seconds:
 def build_app(settings: Settings, clock: Clock = utc_now, *, answer_seconds: float = ANSWER_SECONDS) -> FastAPI:
     """Give the application; its lifespan holds connections and background tasks."""
     sides = {name: _side(settings, name) for name in (*_ROUTERS, NAME)}
-    url = settings.database_url.get_secret_value()
     # Whose a key is has to be known before its organization is.
     identities = _database(settings, "platform", every_organization=True)
-    feeds = Feeds(sides[NAME].database, url)
+    feeds = Feeds(sides[NAME].database)
     relay = Relay(
-        url,
+        settings.database_url.get_secret_value(),
         sides[NAME].outbox,
         publisher_for(settings, NAME),
         role=role_of(NAME),

@@ -17,11 +17,10 @@ from sqlalchemy import text
 
 from schemas.resources import Change
 from services.platform.database import Database
-from services.platform.notifications import Listener
 
-CHANNEL = "promotion_changed"
-# Notifications are lost while the listener reconnects, so this looks by itself as well.
-POLL_SECONDS = 0.5
+# How often it looks, while anybody watches; a notification for each change would make commits wait for each other.
+LOOK_SECONDS = 0.1
+PAUSE_SECONDS = 0.5
 REMEMBERED = 1000
 PAGE = 500
 MAX_VIEWERS = 1000
@@ -97,28 +96,21 @@ class Feeds:
     max_viewers = MAX_VIEWERS
     most_of_one = MOST_OF_ONE
 
-    def __init__(self, database: Database, url: str) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
         self._feeds: dict[str, Feed] = {}
         self._viewers: Counter[str] = Counter()
-        self._look = asyncio.Event()
-        self._listener = Listener(url, CHANNEL, self._look.set, role=None)
         self.closing = asyncio.Event()
 
     async def run(self) -> None:
         """Look for news until cancelled."""
-        async with contextlib.AsyncExitStack() as stack:
-            listening = asyncio.create_task(self._listener.run())
-            stack.callback(listening.cancel)
-            while True:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._look.wait(), POLL_SECONDS)
-                self._look.clear()
-                try:
-                    await self._look_once()
-                except Exception as error:  # noqa: BLE001 - viewers wait until the database is back
-                    _log.warning("changes not read", error=f"{type(error).__name__}: {error}")
-                    await asyncio.sleep(POLL_SECONDS)
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self._look_once()
+            except Exception as error:  # noqa: BLE001 - viewers wait until the database is back
+                _log.warning("changes not read", error=f"{type(error).__name__}: {error}")
+                await asyncio.sleep(PAUSE_SECONDS)
 
     def close(self) -> None:
         """End every stream, so that the process may stop."""

@@ -3,6 +3,7 @@
 It holds no statement of any service.
 """
 
+import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, nullcontext
 from contextvars import ContextVar
@@ -33,7 +34,19 @@ DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.Internal
 array.IterableABC = (list, tuple, set, frozenset)  # type: ignore[attr-defined]
 array.SizedABC = object  # type: ignore[attr-defined]
 
+# Planning a statement takes longer than running it for a few rows. A plan for any values is as good where rows are
+# found by their keys, as long as it is made anew while tables grow: each time a connection is twice as old.
+_KEPT_PLANS = {"plan_cache_mode": "force_generic_plan"}
+_FIRST_PLANS_SECONDS = 0.5
+_LAST_PLANS_SECONDS = 60.0
+_PLAN_ANEW = text("DISCARD PLANS")
+
 _SEE = text(f"SELECT set_config('{SETTING}', :organizations, true)")
+_SEE_BY_KEPT_PLANS = text(
+    f"SELECT set_config('{SETTING}', :organizations, true), "
+    + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _KEPT_PLANS.items())
+)
+_NOTIFY = text("SELECT pg_notify(:channel, '')")
 _served: ContextVar[Collection[str] | None] = ContextVar("organizations that the request may see", default=None)
 
 
@@ -52,7 +65,8 @@ class Database:
     ``url`` is a ``postgresql://`` URL of a user who may take on ``role``; ``command_timeout_seconds`` bounds every
     statement, so that a server that hangs is an error and not a wait. A transaction sees the rows of the
     organizations that it is opened for, else of the request that is served; with ``every_organization``, for what a
-    service does by itself, it sees all unless it is opened for some.
+    service does by itself, it sees all unless it is opened for some. ``keeps_plans`` is for who reads and writes by
+    keys alone, in batches.
     """
 
     def __init__(
@@ -64,6 +78,7 @@ class Database:
         pool_size: int = 8,
         command_timeout_seconds: float = 30.0,
         every_organization: bool = False,
+        keeps_plans: bool = False,
     ) -> None:
         server_settings = {
             "application_name": application_name,
@@ -74,6 +89,9 @@ class Database:
         }
         if role is not None:
             server_settings["role"] = role
+        self._keeps_plans = keeps_plans
+        if keeps_plans:
+            server_settings |= _KEPT_PLANS
         self._every_organization = every_organization
         if every_organization:
             server_settings[SETTING] = EVERY
@@ -82,6 +100,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=1.5,
+            # The one that was used last has the most in its caches.
+            pool_use_lifo=True,
             connect_args={
                 "timeout": 1.5,
                 "command_timeout": command_timeout_seconds,
@@ -90,28 +110,53 @@ class Database:
         )
 
     @asynccontextmanager
-    async def begin(self, *, organizations: Collection[str] | None = None) -> AsyncIterator[AsyncConnection]:
+    async def begin(
+        self, *, organizations: Collection[str] | None = None, keeps_plans: bool = False
+    ) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that sees ``organizations``; commit at the end, roll back on an exception.
 
-        Raises DatabaseUnavailable instead of an error that means that the server is away.
+        ``keeps_plans`` is for a transaction by keys on a database that serves others too. Raises DatabaseUnavailable
+        instead of an error that means that the server is away.
         """
         try:
             with tracing.holding() if tracing.is_on() else nullcontext():
                 async with self._engine.begin() as connection:
+                    if self._keeps_plans or keeps_plans:
+                        await _plan_anew(connection)
                     seen = organizations
                     if seen is None and not self._every_organization:
                         seen = _served.get()
                     if seen is not None:
-                        await connection.execute(_SEE, {"organizations": setting_of(seen)})
+                        see = _SEE_BY_KEPT_PLANS if keeps_plans else _SEE
+                        await connection.execute(see, {"organizations": setting_of(seen)})
                     yield connection
         except Exception as error:
             if is_outage(error):
                 raise DatabaseUnavailable(str(error)) from error
             raise
 
+    async def notify(self, channel: str) -> None:
+        """Wake whoever listens on ``channel``, at once and in no transaction; raises what the driver raises."""
+        async with self._engine.connect() as connection:
+            at_once = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            await at_once.execute(_NOTIFY, {"channel": channel})
+
     async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
+
+
+async def _plan_anew(connection: AsyncConnection) -> None:
+    connected = connection.sync_connection
+    if connected is None:
+        return
+    now, known = time.monotonic(), connected.info
+    until, kept_seconds = known.get("plans", (now + _FIRST_PLANS_SECONDS, _FIRST_PLANS_SECONDS))
+    if now >= until:
+        await connection.execute(_PLAN_ANEW)
+        kept_seconds = min(2 * kept_seconds, _LAST_PLANS_SECONDS)
+        until = now + kept_seconds
+    known["plans"] = until, kept_seconds
 
 
 def driver_url(url: str) -> str:

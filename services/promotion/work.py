@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.vocabulary import Origin
@@ -22,10 +21,6 @@ from services.promotion.domain.binding import binding
 from services.promotion.domain.lifecycle import Transition
 from services.promotion.domain.progress import dispatched, superseded
 from services.promotion.domain.promotion import Cause, Key, Promotion, Slot
-
-# Tells whoever waits for a change of any promotion to look again.
-CHANNEL = "promotion_changed"
-_NOTIFY = text(f"SELECT pg_notify('{CHANNEL}', '')")
 
 
 @dataclass(slots=True)
@@ -100,7 +95,6 @@ class Work:
             told = spans.told(told)
             tracing.after_commit(spans.steps(self._made))
         await self.outbox.append(self.connection, told)
-        await self.connection.execute(_NOTIFY)
         await history.append(self.connection, self._made)
         metrics.count(self._made)
 

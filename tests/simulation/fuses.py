@@ -62,19 +62,14 @@ def wire(engine: AsyncEngine, fuse: Fuse) -> None:
 class FusedConnection:
     """A bare connection, as the relay has one, that passes the points of ``fuse``."""
 
-    def __init__(self, connection: asyncpg.Connection, fuse: Fuse, *, fetched: Any = None) -> None:
+    def __init__(self, connection: asyncpg.Connection, fuse: Fuse) -> None:
         self._connection = connection
         self._fuse = fuse
-        self._fetched = fetched
 
     async def fetch(self, statement: str, *arguments: Any) -> Any:
-        self._fuse.point("before the relay reads")
+        deletes = "DELETE" in statement
+        self._fuse.point("before the relay deletes" if deletes else "before the relay reads")
         rows = await self._connection.fetch(statement, *arguments)
-        self._fetched()
+        if deletes:
+            self._fuse.point("after the relay deleted")
         return rows
-
-    async def execute(self, statement: str, *arguments: Any) -> Any:
-        self._fuse.point("before the relay deletes")
-        result = await self._connection.execute(statement, *arguments)
-        self._fuse.point("after the relay deleted")
-        return result

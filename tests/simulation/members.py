@@ -142,12 +142,11 @@ class Member:
         await self.processors[topic].process(records)
 
     async def publish_some(self) -> Sequence[EncodedRecord]:
-        """Let the relay publish one batch; give what was published."""
+        """Let the relay publish what waits; give what was published."""
         relay: Any = self.relay
         self.publisher.published = []
-        # It would wait for more; here it is told at once to look again, and is not asked to.
-        connection = FusedConnection(self.relay_connection, self.fuse, fetched=self.relay.wake)
-        await relay._relay_one_batch(connection)
+        connection = FusedConnection(self.relay_connection, self.fuse)
+        await relay._relay_all(connection)
         self.has_news = False
         return self.publisher.published
 

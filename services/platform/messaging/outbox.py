@@ -119,8 +119,7 @@ class Wake:
             await self._wanted.wait()
             self._wanted.clear()
             try:
-                async with self._database.begin() as connection:
-                    await connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": self._channel})
+                await self._database.notify(self._channel)
             except Exception as error:  # noqa: BLE001 - the relay's own poll finds the rows
                 _log.warning("relay not woken", channel=self._channel, error=str(error))
                 await asyncio.sleep(POLL_SECONDS)
@@ -140,6 +139,13 @@ class Relay:
         self._role = role
         self._wake = asyncio.Event()
         self.last_success: float | None = None
+        row = f"SELECT id, topic, key, headers, value, created_at FROM {self._schema}.outbox"  # noqa: S608
+        self._oldest = f"{row} ORDER BY id LIMIT {BATCH_ROWS}"
+        # Both parts see the table as it was before.
+        self._delete_and_go_on = (
+            f"WITH gone AS (DELETE FROM {self._schema}.outbox WHERE id = ANY($1)) "  # noqa: S608
+            f"{row} WHERE id <> ALL($1) ORDER BY id LIMIT {BATCH_ROWS}"
+        )
 
     def wake(self) -> None:
         """Look for rows now; for callers in the same event loop."""
@@ -156,8 +162,8 @@ class Relay:
         failures = 0
         while True:
             try:
-                async with contextlib.aclosing(self._batches()) as batches:
-                    async for _ in batches:
+                async with contextlib.aclosing(self._rounds()) as rounds:
+                    async for _ in rounds:
                         failures = 0
             except (PublishFailed, *DRIVER_ERRORS) as error:
                 delay_seconds = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
@@ -165,8 +171,9 @@ class Relay:
                 _log.warning("relay interrupted", schema=self._schema, error=str(error), retry=delay_seconds)
                 await asyncio.sleep(delay_seconds)
 
-    async def _batches(self) -> AsyncGenerator[int, None]:
-        settings = {"application_name": f"{self._schema}-relay"}
+    async def _rounds(self) -> AsyncGenerator[None, None]:
+        # A deletion that a crash of the server undoes repeats records, which is what any crash does.
+        settings = {"application_name": f"{self._schema}-relay", "synchronous_commit": "off"}
         if self._role is not None:
             settings["role"] = self._role
         connection = await asyncpg.connect(self._url, timeout=2, command_timeout=30, server_settings=settings)
@@ -174,7 +181,9 @@ class Relay:
             await self._until_active(connection)
             await connection.add_listener(self._channel, lambda *_: self._wake.set())
             while True:
-                yield await self._relay_one_batch(connection)
+                await self._relay_all(connection)
+                yield
+                await self._woken()
         finally:
             connection.terminate()
 
@@ -188,24 +197,20 @@ class Relay:
             if await self._woken():
                 await connection.execute("SELECT pg_notify($1, '')", self._channel)
 
-    async def _relay_one_batch(self, connection: asyncpg.Connection) -> int:
-        self._wake.clear()
-        rows = await connection.fetch(
-            f"SELECT id, topic, key, headers, value, created_at FROM {self._schema}.outbox "  # noqa: S608
-            f"ORDER BY id LIMIT {BATCH_ROWS}"
-        )
-        if rows:
+    async def _relay_all(self, connection: asyncpg.Connection) -> None:
+        rows = await self._fetch(connection, self._oldest)
+        while rows:
             refusals = await self._publish(rows)
             async with connection.transaction() if refusals else contextlib.nullcontext():
                 await set_aside(connection, self._schema, refusals)
-                await connection.execute(
-                    f"DELETE FROM {self._schema}.outbox WHERE id = ANY($1)",  # noqa: S608
-                    [row["id"] for row in rows],
-                )
+                rows = await self._fetch(connection, self._delete_and_go_on, [row["id"] for row in rows])
+
+    async def _fetch(self, connection: asyncpg.Connection, statement: str, *values: object) -> list[asyncpg.Record]:
+        # What commits from here on wakes anew; what has committed is found.
+        self._wake.clear()
+        rows: list[asyncpg.Record] = await connection.fetch(statement, *values)
         self.last_success = asyncio.get_running_loop().time()
-        if len(rows) < BATCH_ROWS:
-            await self._woken()
-        return len(rows)
+        return rows
 
     async def _woken(self) -> bool:
         with contextlib.suppress(TimeoutError):

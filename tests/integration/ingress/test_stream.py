@@ -18,7 +18,6 @@ _INSERT = """INSERT INTO promotion.history (promotion_month, organization_id, pr
 
 async def happen(door: Door, first: int, last: int, organization: str = "acme") -> None:
     await door.execute(_INSERT, organization, first, last)
-    await door.execute("SELECT pg_notify('promotion_changed', '')")
 
 
 class Reader:

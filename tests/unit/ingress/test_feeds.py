@@ -50,7 +50,7 @@ async def test_places_that_are_left_may_be_taken_again() -> None:
 
 async def test_those_who_still_wait_for_the_database_count() -> None:
     database = Slow()
-    feeds = Feeds(database, "postgresql://nobody")  # type: ignore[arg-type]
+    feeds = Feeds(database)  # type: ignore[arg-type]
     watching = [asyncio.create_task(watch_once(feeds, f"org-{number // MOST_OF_ONE}")) for number in range(MAX_VIEWERS)]
     await asyncio.sleep(0)
 
@@ -64,7 +64,7 @@ async def test_those_who_still_wait_for_the_database_count() -> None:
 
 def opened(database: Slow) -> Feeds:
     database.answers.set()
-    return Feeds(database, "postgresql://nobody")  # type: ignore[arg-type]
+    return Feeds(database)  # type: ignore[arg-type]
 
 
 async def watch_once(feeds: Feeds, organization_id: str) -> None:
