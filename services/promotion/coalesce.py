@@ -1,9 +1,10 @@
-"""Group commit: requests that arrive while a transaction runs go together in the next one.
+"""Group commit: requests that arrive while a transaction runs, or soon after one, go together in the next one.
 
 Each caller gets its own outcome or its own error. It knows nothing of promotions.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -21,31 +22,34 @@ class _Waiting(Generic[ItemT, OutcomeT]):
 
 
 class Coalescer(Generic[ItemT, OutcomeT]):
-    """Runs ``run`` on batches of what is submitted, ``workers`` batches at a time.
+    """Runs ``run`` on batches of what is submitted, one at a time, which begin no closer than ``pace_seconds``.
 
-    ``run`` gives one outcome for each item, in their order, or raises and has then done nothing.
+    So one that comes alone waits for nobody, and of many that come one by one a few share what a transaction costs, and
+    all that follows from it. ``run`` gives one outcome for each item, in their order, or raises and has then done
+    nothing.
     """
 
     def __init__(
         self,
         run: Callable[[Sequence[ItemT]], Awaitable[Sequence[OutcomeT]]],
         *,
-        workers: int = 2,
+        pace_seconds: float = 0.0,
         largest_batch: int = 200,
     ) -> None:
         self._run = run
-        self._workers = workers
+        self._pace_seconds = pace_seconds
         self._largest_batch = largest_batch
         self._waiting: list[_Waiting[ItemT, OutcomeT]] = []
-        self._working = 0
+        self._next_at = 0.0
+        self._is_working = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def submit(self, item: ItemT) -> OutcomeT:
         """Have ``item`` run with others; give its outcome or raise its error."""
         outcome: asyncio.Future[OutcomeT] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(item, outcome))
-        if self._working < self._workers:
-            self._working += 1
+        if not self._is_working:
+            self._is_working = True
             task = asyncio.create_task(self._work())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -54,12 +58,14 @@ class Coalescer(Generic[ItemT, OutcomeT]):
     async def _work(self) -> None:
         try:
             while self._waiting:
+                await asyncio.sleep(max(0.0, self._next_at - time.monotonic()))
+                self._next_at = time.monotonic() + self._pace_seconds
                 batch = self._waiting[: self._largest_batch]
                 del self._waiting[: self._largest_batch]
                 await self._settle(batch)
         finally:
             # In the same step in which nothing was found waiting, so that no item waits for a worker that has gone.
-            self._working -= 1
+            self._is_working = False
 
     async def _settle(self, batch: Sequence[_Waiting[ItemT, OutcomeT]]) -> None:
         try:

@@ -36,13 +36,16 @@ _LOCK_HEADS = text(
     "SELECT organization_id, seq, hash FROM promotion.chain_head WHERE organization_id = ANY(:organizations) "
     "ORDER BY organization_id FOR UPDATE"
 )
-_MOVE_HEADS = text(
+_MOVE = (
     "UPDATE promotion.chain_head AS h SET seq = i.seq, hash = i.hash "
-    "FROM unnest(cast(:organizations AS text[]), cast(:seqs AS bigint[]), cast(:hashes AS bytea[])) "
+    "FROM unnest(cast(:chains AS text[]), cast(:head_seqs AS bigint[]), cast(:head_hashes AS bytea[])) "
     "AS i(organization_id, seq, hash) WHERE h.organization_id = i.organization_id"
 )
+_MOVE_HEADS = text(_MOVE)
+# In one statement with the heads, for nobody else can append to a chain until this transaction has ended.
 _APPEND = text(
-    f"INSERT INTO promotion.history (promotion_month, {_ENTRY}, chain_seq, previous_hash, hash) "  # noqa: S608
+    f"WITH moved AS ({_MOVE}) INSERT INTO promotion.history "  # noqa: S608
+    f"(promotion_month, {_ENTRY}, chain_seq, previous_hash, hash) "
     "SELECT i.month, i.organization_id, i.promotion_id, i.version, i.previous_status, i.status, i.status_reason, "
     "i.status_message, i.actor, i.via, i.at, cast(i.evidence AS json), i.seq, i.previous_hash, i.hash "
     "FROM unnest(cast(:months AS date[]), cast(:organizations AS text[]), cast(:promotions AS uuid[]), "
@@ -119,18 +122,21 @@ async def append(connection: AsyncConnection, transitions: Sequence[Transition])
         indexes = by_organization[organization]
         made, new_heads[organization] = chain.links(head, [contents[index] for index in indexes])
         links.update(zip(indexes, made, strict=True))
-    await connection.execute(_APPEND, _columns(transitions, entries, [links[i] for i in range(len(entries))]))
-    await move_heads(connection, new_heads)
+    columns = _columns(transitions, entries, [links[i] for i in range(len(entries))])
+    await connection.execute(_APPEND, columns | _moved(new_heads))
 
 
 async def move_heads(connection: AsyncConnection, heads: Mapping[str, Head]) -> None:
     """Write the new heads of chains that are locked."""
-    parameters = {
-        "organizations": list(heads),
-        "seqs": [head.seq for head in heads.values()],
-        "hashes": [head.hash for head in heads.values()],
+    await connection.execute(_MOVE_HEADS, _moved(heads))
+
+
+def _moved(heads: Mapping[str, Head]) -> dict[str, Any]:
+    return {
+        "chains": list(heads),
+        "head_seqs": [head.seq for head in heads.values()],
+        "head_hashes": [head.hash for head in heads.values()],
     }
-    await connection.execute(_MOVE_HEADS, parameters)
 
 
 async def lock_heads(connection: AsyncConnection, organizations: Sequence[str]) -> dict[str, Head]:

@@ -207,7 +207,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug(
         "the chain's head stays where it was", "promotion/history.py",
-        "    await connection.execute(_MOVE_HEADS, parameters)", "    _ = (_MOVE_HEADS, parameters)",
+        'f"WITH moved AS ({_MOVE}) INSERT INTO promotion.history', 'f"INSERT INTO promotion.history',
         "tests/integration/promotion/test_guards.py", "tests/integration/promotion/test_flow.py",
     ),
     bug(

@@ -30,6 +30,10 @@ from services.promotion.http.watch import Watch
 from services.promotion.present import promotion_resource
 from services.promotion.work import Work
 
+# Transactions that create begin no closer than this. It costs who comes among many half of it, and spares each hop
+# after it most of its batches, so that all of them are completed sooner.
+GATHER_SECONDS = 0.06
+
 Requester = Annotated[Principal, Depends(requires(Role.REQUESTER, somewhere=True))]
 PreferHeader = Annotated[str | None, Header(description="`wait=N` waits up to N seconds, 60 at most.")]
 
@@ -43,7 +47,7 @@ def add_routes(routes: APIRouter, transactions: Transactions, watch: Watch) -> N
 
         return await transactions.run(create, organizations={one.organization_id for one in creations})
 
-    coalescer = Coalescer(create_together)
+    coalescer = Coalescer(create_together, pace_seconds=GATHER_SECONDS)
 
     @routes.post("/promotions", status_code=201, responses=_DOCUMENTED)
     async def create_promotion(

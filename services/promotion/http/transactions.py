@@ -35,7 +35,7 @@ class Transactions:
         return await self._run_once(do, organizations)
 
     async def _run_once(self, do: Callable[[Work], Awaitable[ResultT]], organizations: Collection[str]) -> ResultT:
-        async with self.database.begin(organizations=organizations) as connection:
+        async with self.database.begin(organizations=organizations, keeps_plans=True) as connection:
             result = await do(Work(connection, self.outbox, self.redrive_after, self.clock()))
         self.wake()
         return result

@@ -30,7 +30,7 @@ async def settled() -> None:
 
 async def test_what_arrives_while_one_batch_runs_goes_together_in_the_next() -> None:
     runs = Runs()
-    coalescer = Coalescer(runs.run, workers=1)
+    coalescer = Coalescer(runs.run)
     asked = [asyncio.create_task(coalescer.submit(item)) for item in (1, 2, 3)]
     await settled()
     asked += [asyncio.create_task(coalescer.submit(item)) for item in (4, 5)]
@@ -45,7 +45,7 @@ async def test_what_arrives_while_one_batch_runs_goes_together_in_the_next() -> 
 async def test_a_bad_item_fails_alone() -> None:
     runs = Runs()
     runs.open.set()
-    coalescer = Coalescer(runs.run, workers=1)
+    coalescer = Coalescer(runs.run)
 
     outcomes = await asyncio.gather(*(coalescer.submit(item) for item in (1, -2, 3)), return_exceptions=True)
 
@@ -62,7 +62,7 @@ async def test_an_outage_is_everybodys_and_is_not_tried_item_by_item() -> None:
         calls += 1
         raise ConnectionError("away")
 
-    coalescer = Coalescer(down, workers=1)
+    coalescer = Coalescer(down)
 
     outcomes = await asyncio.gather(*(coalescer.submit(item) for item in (1, 2, 3)), return_exceptions=True)
 
@@ -72,7 +72,7 @@ async def test_an_outage_is_everybodys_and_is_not_tried_item_by_item() -> None:
 
 async def test_a_caller_that_goes_away_does_not_disturb_the_others() -> None:
     runs = Runs()
-    coalescer = Coalescer(runs.run, workers=1)
+    coalescer = Coalescer(runs.run)
     gone, stays = (asyncio.create_task(coalescer.submit(item)) for item in (1, 2))
     await settled()
 
@@ -84,12 +84,26 @@ async def test_a_caller_that_goes_away_does_not_disturb_the_others() -> None:
         await gone
 
 
-async def test_batches_are_bounded_and_every_item_finds_a_worker() -> None:
+async def test_batches_are_bounded_and_every_item_has_its_turn() -> None:
     runs = Runs()
     runs.open.set()
-    coalescer = Coalescer(runs.run, workers=2, largest_batch=3)
+    coalescer = Coalescer(runs.run, largest_batch=3)
 
     for _ in range(20):
         assert await asyncio.gather(*(coalescer.submit(item) for item in range(7))) == [i * 10 for i in range(7)]
 
     assert max(len(batch) for batch in runs.batches) == 3
+
+
+async def test_those_who_come_soon_after_a_batch_go_together() -> None:
+    runs = Runs()
+    runs.open.set()
+    coalescer = Coalescer(runs.run, pace_seconds=0.05)
+
+    await coalescer.submit(1)
+    second = asyncio.create_task(coalescer.submit(2))
+    await settled()
+    third = asyncio.create_task(coalescer.submit(3))
+    await asyncio.gather(second, third)
+
+    assert runs.batches == [[1], [2, 3]]

@@ -1,0 +1,52 @@
+"""Plans of statements that are kept: made for any values, and made anew while tables grow."""
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.platform import database as module
+from services.platform.database import Database
+
+PLANNED = text("SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE '%AS probed'")
+PROBED = text("SELECT cast(:value AS int) AS probed")
+MODE = text("SELECT current_setting('plan_cache_mode')")
+
+
+async def plans(connection: AsyncConnection) -> tuple[int, int]:
+    (row,) = await connection.execute(PLANNED)
+    return row.generic_plans, row.custom_plans
+
+
+async def test_a_statement_is_planned_for_any_values_from_the_first_time_on(database: str) -> None:
+    pool = Database(database, role=None, application_name="probe", keeps_plans=True, pool_size=1)
+    async with pool.begin() as connection:
+        for value in range(3):
+            await connection.execute(PROBED, {"value": value})
+        assert await plans(connection) == (3, 0)
+    await pool.close()
+
+
+async def test_kept_plans_are_made_anew_when_the_connection_has_become_so_much_older(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FIRST_PLANS_SECONDS", 0.0)
+    said: list[str] = []
+    pool = Database(database, role=None, application_name="probe", keeps_plans=True, pool_size=1)
+    event.listen(pool._engine.sync_engine, "before_cursor_execute", lambda _c, _k, sql, *_: said.append(sql))
+
+    async with pool.begin() as connection:
+        await connection.execute(PROBED, {"value": 1})
+    await pool.close()
+
+    assert said == ["DISCARD PLANS", "SELECT cast($1 AS int) AS probed"]
+
+
+async def test_one_transaction_may_keep_plans_where_others_do_not(database: str) -> None:
+    pool = Database(database, role=None, application_name="probe", pool_size=1)
+    async with pool.begin(organizations={"acme"}, keeps_plans=True) as connection:
+        kept = await connection.scalar(MODE)
+    async with pool.begin(organizations={"acme"}) as connection:
+        usual = await connection.scalar(MODE)
+    await pool.close()
+
+    assert (kept, usual) == ("force_generic_plan", "auto")
