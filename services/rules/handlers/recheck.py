@@ -12,6 +12,7 @@ from services.platform import tracing
 from services.platform.clock import Clock
 from services.platform.database import Database
 from services.rules import tracing as spans
+from services.rules.domain.auto_promotion import Key
 from services.rules.domain.facts import Facts
 from services.rules.domain.rule_book import Acting, Books
 from services.rules.domain.surroundings import Deployment, Surroundings
@@ -113,12 +114,14 @@ class Lookout:
         held = [each for each in waiting if each.hold_until is not None]
         books = await self._books.open(connection, _needed_since(looks, held, now))
         scenes = await self._scenes(connection, looks, books, surroundings)
+        turns = await queued(connection, _may_wait(looks, scenes))
         if (
             not waiting
             and not any(each.acting for each in scenes)
             and not any(each.compares for each in books.values())
         ):
             # Nobody waits for any of them and no rule acts on them: most of what was just deployed.
+            await unqueue(connection, turns)
             await _schedule(connection, looks, [])
             await take(connection, due)
             await add_rechecks(connection, _again(due, set(), surroundings, now))
@@ -135,7 +138,7 @@ class Lookout:
             evaluations = spans.told(evaluations, now=now)
         records = await advance(connection, evaluations)
         await self._desk.publish(connection, evaluations, records, now)
-        acted = await self._act(connection, scenes, knowledge, surroundings, now)
+        acted = await self._act(connection, scenes, turns, knowledge, surroundings, now)
         await _schedule(connection, looks, [released, changed, acted])
         await take(connection, due)
         await add_rechecks(
@@ -189,6 +192,7 @@ class Lookout:
         self,
         connection: AsyncConnection,
         scenes: Sequence[Scene],
+        turns: Collection[Key],
         knowledge: Mapping[DeploymentKey, Facts],
         surroundings: Surroundings,
         now: datetime,
@@ -203,13 +207,10 @@ class Lookout:
                 if acting.promotes and result is ConditionsResult.TRUE:
                     ready.append((scene, acting))
         await save_verdicts(connection, recorded, now=now)
-        promoting = {
-            (*each.look.key, each.target_environment) for each in scenes if any(one.promotes for one in each.acting)
-        }
-        waiting = await queued(connection, promoting)
-        candidates = _first_of_each(ready, waiting)
-        full = {(*each.look.key, each.target_environment) for each in scenes if each.look.fields is None}
-        await unqueue(connection, (waiting & full) - {each.key for each in candidates})
+        candidates = _first_of_each(ready, turns)
+        # Who is there and was not looked at whole goes on waiting.
+        some = {each.look.key for each in scenes if each.look.fields is not None}
+        await unqueue(connection, {key for key in turns if key[:2] not in some} - {each.key for each in candidates})
         for key, instant in (await self._trigger.pull(connection, candidates, surroundings, now=now)).items():
             seen.look_again(key, instant)
         return seen
@@ -259,11 +260,17 @@ def _without_done(scene: Scene, requested: Collection[tuple[str, str, str]]) -> 
     return replace(scene, acting=tuple(each for each in scene.acting if not each.promotes))
 
 
-def _first_of_each(ready: Sequence[tuple[Scene, Acting]], waiting: Collection[tuple[str, str, str]]) -> list[Candidate]:
-    candidates: dict[tuple[str, str, str], Candidate] = {}
+def _may_wait(looks: Mapping[DeploymentKey, Look], scenes: Sequence[Scene]) -> set[DeploymentKey]:
+    """Give the deployments that may stand in the queue: a rule promotes them, or it is their turn, rule or none."""
+    promoting = {each.look.key for each in scenes if any(one.promotes for one in each.acting)}
+    return promoting | {key for key, look in looks.items() if Cause.RULE in look.causes}
+
+
+def _first_of_each(ready: Sequence[tuple[Scene, Acting]], turns: Collection[Key]) -> list[Candidate]:
+    candidates: dict[Key, Candidate] = {}
     for scene, acting in ready:
         key = (*scene.look.key, scene.target_environment)
-        by_rule_change = Cause.RULE in scene.look.causes or key in waiting
+        by_rule_change = Cause.RULE in scene.look.causes or key in turns
         candidates.setdefault(key, Candidate(acting.rule, scene.deployment, by_rule_change))
     return list(candidates.values())
 

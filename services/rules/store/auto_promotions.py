@@ -63,8 +63,9 @@ _UNQUEUE = text(
     "AND q.deployment_id = i.deployment_id AND q.target_environment = i.target_environment"
 )
 _QUEUED = text(
-    f"SELECT q.organization_id, q.deployment_id, q.target_environment FROM {_KEYS} "  # noqa: S608
-    "JOIN rules.queued_promotion q USING (organization_id, deployment_id, target_environment)"
+    "SELECT q.organization_id, q.deployment_id, q.target_environment FROM unnest(cast(:organizations AS text[]), "
+    "cast(:ids AS text[])) AS i(organization_id, deployment_id) "
+    "JOIN rules.queued_promotion q USING (organization_id, deployment_id)"
 )
 _POSITION = text(
     "SELECT (SELECT count(*) FROM rules.queued_promotion b WHERE b.organization_id = q.organization_id "
@@ -168,11 +169,14 @@ async def unqueue(connection: AsyncConnection, keys: Collection[Key]) -> None:
         await connection.execute(_UNQUEUE, _key_arrays(sorted(keys)))
 
 
-async def queued(connection: AsyncConnection, keys: Collection[Key]) -> set[Key]:
-    """Give those of ``keys`` that wait for their turn."""
-    if not keys:
+async def queued(connection: AsyncConnection, deployments: Collection[tuple[str, str]]) -> set[Key]:
+    """Give what waits for its turn of these deployments."""
+    if not deployments:
         return set()
-    rows = await connection.execute(_QUEUED, _key_arrays(sorted(keys)))
+    ordered = sorted(deployments)
+    rows = await connection.execute(
+        _QUEUED, {"organizations": [each[0] for each in ordered], "ids": [each[1] for each in ordered]}
+    )
     return {(row.organization_id, row.deployment_id, row.target_environment) for row in rows}
 
 

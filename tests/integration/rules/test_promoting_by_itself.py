@@ -7,14 +7,20 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from schemas.resources import RuleWrite
 from schemas.vocabulary import Origin
 from services.rules.handlers.recheck import Lookout
+from services.rules.handlers.rules import delete_rule, replace_rule
 from services.rules.handlers.trigger import MEASURE
 from tests.integration.rules.conftest import World, announced, measured, only, ran_tests, requested
 
 PASSED: dict[str, Any] = {"field": "tests.pass_rate", "op": "gte", "value": 100}
 SOAKED: dict[str, Any] = {"field": "deployment.duration_hours", "op": "gte", "value": 24}
 QUIET: dict[str, Any] = {"field": "metrics.error_rate", "op": "lte", "value": 0.01}
+
+
+def written(**fields: Any) -> RuleWrite:
+    return RuleWrite(name="rule", source_environment="development", target_environment="staging", **fields)
 
 
 async def automatic(world: World, conditions: dict[str, Any] = PASSED, **fields: Any) -> Any:
@@ -298,25 +304,66 @@ async def test_a_changed_rule_promotes_fifty_a_minute_and_the_rest_in_turn(world
     await world.look()
 
     assert len(await world.requests()) == 10
+    assert await in_queue(world) == 0
+
+
+async def test_who_is_gone_when_its_turn_comes_leaves_the_queue(world: World) -> None:
+    await one_waits(world)
+    await world.redeploy("dep-050", status="retired")
+    world.after(minutes=1)
+
+    await world.look()
+
+    assert await in_queue(world) == 0
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+async def test_a_rule_that_promotes_no_more_leaves_nobody_waiting(world: World, deleted: bool) -> None:
+    rule = await one_waits(world)
+    world.after(seconds=1)
+    whose: dict[str, Any] = {
+        "organization_id": "acme", "rule_id": rule.id, "expected": None, "allow": lambda _: None, "by": "ada",
+        "now": world.now,
+    }  # fmt: skip
     async with world.database.begin() as connection:
-        assert (await connection.scalar(text("SELECT count(*) FROM rules.queued_promotion"))) == 0
+        if deleted:
+            await delete_rule(connection, **whose)
+        else:
+            await replace_rule(connection, written(status="disabled"), **whose)
+    world.after(minutes=1)
+
+    await world.look()
+
+    assert await in_queue(world) == 0
+    assert len(await world.requests()) == MEASURE
 
 
-async def test_what_waits_for_its_turn_and_stops_to_hold_leaves_the_queue(world: World) -> None:
+async def one_waits(world: World) -> Any:
+    """Have a new rule promote as many as it may at once, and one more, which waits for its turn."""
     for number in range(MEASURE + 1):
         await world.deploy(f"dep-{number:03}", agent_id=f"agent-{number}", version=f"{number}", digest=None)
         await world.observe(ran_tests(f"dep-{number:03}", at=world.now))
-    await automatic(world)
+    rule = await automatic(world)
     world.after(seconds=1)
     await world.look()
+    assert await in_queue(world) == 1
+    return rule
+
+
+async def in_queue(world: World) -> int:
+    async with world.database.begin() as connection:
+        return int(await connection.scalar(text("SELECT count(*) FROM rules.queued_promotion")) or 0)
+
+
+async def test_what_waits_for_its_turn_and_stops_to_hold_leaves_the_queue(world: World) -> None:
+    await one_waits(world)
     await world.observe(ran_tests("dep-050", at=world.now, run_id="2", failed=1))
     world.after(minutes=1)
 
     await world.look()
 
     assert len(await world.requests()) == MEASURE
-    async with world.database.begin() as connection:
-        assert (await connection.scalar(text("SELECT count(*) FROM rules.queued_promotion"))) == 0
+    assert await in_queue(world) == 0
 
 
 async def test_a_request_that_kafka_lost_is_sent_again_unchanged(world: World) -> None:
