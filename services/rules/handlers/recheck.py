@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,6 +18,7 @@ from services.rules.domain.rule_book import Acting, Books
 from services.rules.domain.surroundings import Deployment, Surroundings
 from services.rules.domain.verdict import next_change_of, result_of
 from services.rules.handlers.knowledge import load_knowledge
+from services.rules.handlers.looks import Look, again, neighbours, put_together
 from services.rules.handlers.requests import RequestDesk
 from services.rules.handlers.trigger import Candidate, Trigger
 from services.rules.handlers.waiting import Seen, Watched, reevaluate, release, still_watched
@@ -40,22 +41,6 @@ from services.rules.store.verdicts import Recorded, save_verdicts
 
 BATCH = 200
 LONGEST_REST_SECONDS = 0.5
-LONGEST_PAUSE = timedelta(seconds=5)
-# Inventory consumes the same announcement by itself. It may be down for hours, so that it is waited for, rarely in
-# the end, for a week; what it never shows it has refused.
-OFTEN_LOOKS = 200
-RARE_PAUSE = timedelta(minutes=5)
-MOST_LOOKS = OFTEN_LOOKS + 2_016
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """All reasons to look at one deployment, put together."""
-
-    key: DeploymentKey
-    causes: frozenset[Cause]
-    # None where every rule has to be looked at.
-    fields: frozenset[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +109,7 @@ class Lookout:
             await unqueue(connection, turns)
             await _schedule(connection, looks, [])
             await take(connection, due)
-            await add_rechecks(connection, _again(due, set(), surroundings, now))
+            await add_rechecks(connection, again(due, set(), surroundings, now))
             return
         surroundings = await with_company(connection, surroundings, organizations)
         watched = await still_watched(connection, waiting)
@@ -144,8 +129,8 @@ class Lookout:
         await add_rechecks(
             connection,
             [
-                *_again(due, released.still_held, surroundings, now),
-                *_neighbours(looks, books, surroundings, now),
+                *again(due, released.still_held, surroundings, now),
+                *neighbours(looks, books, surroundings, now),
             ],
         )
 
@@ -216,17 +201,6 @@ class Lookout:
         return seen
 
 
-def put_together(due: Sequence[Recheck]) -> dict[DeploymentKey, Look]:
-    """Give one look for each deployment, whatever the number of reasons."""
-    causes: dict[DeploymentKey, set[Cause]] = {}
-    fields: dict[DeploymentKey, frozenset[str] | None] = {}
-    for each in due:
-        causes.setdefault(each.key, set()).add(each.cause)
-        known = fields.get(each.key, frozenset())
-        fields[each.key] = None if known is None or each.fields is None else known | each.fields
-    return {key: Look(key, frozenset(causes[key]), fields[key]) for key in sorted(causes)}
-
-
 def rest_seconds(upcoming: datetime | None, now: datetime) -> float:
     """Give how long to rest when something is due at ``upcoming``."""
     if upcoming is None:
@@ -273,43 +247,3 @@ def _first_of_each(ready: Sequence[tuple[Scene, Acting]], turns: Collection[Key]
         by_rule_change = Cause.RULE in scene.look.causes or key in turns
         candidates.setdefault(key, Candidate(acting.rule, scene.deployment, by_rule_change))
     return list(candidates.values())
-
-
-def _neighbours(
-    looks: Mapping[DeploymentKey, Look], books: Books, surroundings: Surroundings, now: datetime
-) -> list[Recheck]:
-    """Give looks at the deployments that rules compare with those of which something is new."""
-    found: set[DeploymentKey] = set()
-    for key, look in looks.items():
-        deployment = surroundings.deployment(*key)
-        if deployment is None or not books[key[0]].compares or not look.causes & {Cause.FACT, Cause.DEPLOYMENT}:
-            continue
-        for other in surroundings.of_agent.get((key[0], deployment.agent_id), ()):
-            found.add((other.organization_id, other.deployment_id))
-    return [Recheck(*key, Cause.NEIGHBOUR, now) for key in sorted(found - looks.keys())]
-
-
-def _again(
-    due: Sequence[Recheck], still_held: set[DeploymentKey], surroundings: Surroundings, now: datetime
-) -> list[Recheck]:
-    """Give the looks that have to be repeated: inventory lags behind, or a request is still held."""
-    again: dict[DeploymentKey, Recheck] = {}
-    for each in due:
-        lags = each.cause is Cause.DEPLOYMENT and not _shown(each, surroundings) and each.attempts < MOST_LOOKS
-        if lags or each.key in still_held:
-            pause = min(timedelta(milliseconds=50) * 2 ** min(each.attempts, 10), LONGEST_PAUSE)
-            if each.attempts >= OFTEN_LOOKS and each.key not in still_held:
-                pause = RARE_PAUSE
-            repeated = replace(each, due_at=now + pause, attempts=each.attempts + 1)
-            known = again.get(each.key)
-            if known is None or known.cause is not Cause.DEPLOYMENT:
-                again[each.key] = repeated
-    return list(again.values())
-
-
-def _shown(announced: Recheck, surroundings: Surroundings) -> bool:
-    return any(
-        each.gateway_id == announced.gateway_id
-        and (announced.deployed_at is None or each.deployed_at >= announced.deployed_at)
-        for each in surroundings.known.get(announced.key, ())
-    )
