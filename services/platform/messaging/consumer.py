@@ -7,7 +7,7 @@ in between repeats the batch, so what a subscription applies has to be guarded a
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import structlog
 from faststream import AckPolicy
@@ -36,6 +36,8 @@ ANSWER_SECONDS = 0.5
 # How long one look for records lasts where there are none: the embedded broker answers no earlier, even if some come.
 WAIT_MS = 10
 PATIENT_WAIT_MS = 50
+# How long a consumer waits for what its client fetches meanwhile, before it notes that it is alive and waits on.
+POLL_MS = 250
 # A patient subscription begins its batches no closer than this, so that what comes one by one is handled together.
 GATHER_SECONDS = 0.1
 LOOK_SECONDS = 1.0
@@ -296,14 +298,16 @@ class Consumers:
         time = asyncio.get_running_loop().time
         next_at = 0.0
 
-        async def getmany(*arguments: Any, **options: Any) -> Any:
+        async def getmany(*, timeout_ms: float, max_records: int) -> dict[Any, list[Any]]:
             nonlocal next_at
             await asyncio.sleep(max(0.0, next_at - time()))
-            polled = await poll(*arguments, **options)
-            if polled and self._patient[topic]:
-                next_at = time() + GATHER_SECONDS
+            # It comes back with records alone, for after an empty answer nobody asks for a while.
+            while not (polled := await poll(timeout_ms=timeout_ms, max_records=max_records)):
+                progress.step(topic)
             progress.step(topic)
-            return polled
+            if self._patient[topic]:
+                next_at = time() + GATHER_SECONDS
+            return cast(dict[Any, list[Any]], polled)
 
         consumer.getmany = getmany
 
@@ -313,7 +317,7 @@ class Consumers:
             "auto_offset_reset": "earliest",
             "batch": True,
             "max_records": MAX_RECORDS,
-            "batch_timeout_ms": wait_ms,
+            "batch_timeout_ms": POLL_MS,
             "no_reply": True,
             "decoder": _raw,
             "parser": _without_headers,
