@@ -27,7 +27,6 @@ def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
         application_name=NAME,
         pool_size=settings.database_pool_size,
         every_organization=True,
-        keeps_plans=True,
     )
     client = GatewayClient(
         timeout_seconds=settings.gateway_timeout_seconds,

@@ -19,7 +19,6 @@ def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
         application_name=NAME,
         pool_size=settings.database_pool_size,
         every_organization=True,
-        keeps_plans=True,
     )
     return Service(
         NAME, settings=settings, subscriptions=SUBSCRIPTIONS, database=database, outbox=Outbox(NAME), clock=clock

@@ -26,7 +26,6 @@ def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
         application_name=NAME,
         pool_size=settings.database_pool_size,
         every_organization=True,
-        keeps_plans=True,
     )
     deadline = timedelta(seconds=settings.webhook_deadline_seconds)
     sender = Sender(

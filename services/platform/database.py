@@ -35,17 +35,16 @@ array.IterableABC = (list, tuple, set, frozenset)  # type: ignore[attr-defined]
 array.SizedABC = object  # type: ignore[attr-defined]
 
 # Planning a statement takes longer than running it for a few rows. A plan for any values is as good where rows are
-# found by their keys, as long as it is made anew while tables grow: each time a connection is twice as old.
-_KEPT_PLANS = {"plan_cache_mode": "force_generic_plan"}
+# found by their keys, as long as it is made anew while tables grow: each time a connection is twice as old. It is none
+# for what looks for rows by their age, of which there may be none or all.
 _FIRST_PLANS_SECONDS = 0.5
 _LAST_PLANS_SECONDS = 60.0
 _PLAN_ANEW = text("DISCARD PLANS")
 
 _SEE = text(f"SELECT set_config('{SETTING}', :organizations, true)")
-_SEE_BY_KEPT_PLANS = text(
-    f"SELECT set_config('{SETTING}', :organizations, true), "
-    + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _KEPT_PLANS.items())
-)
+_KEEP_PLANS = "set_config('plan_cache_mode', 'force_generic_plan', true)"
+_SEE_AND_KEEP_PLANS = text(f"SELECT set_config('{SETTING}', :organizations, true), {_KEEP_PLANS}")
+_ONLY_KEEP_PLANS = text(f"SELECT {_KEEP_PLANS}")
 _NOTIFY = text("SELECT pg_notify(:channel, '')")
 _served: ContextVar[Collection[str] | None] = ContextVar("organizations that the request may see", default=None)
 
@@ -65,8 +64,7 @@ class Database:
     ``url`` is a ``postgresql://`` URL of a user who may take on ``role``; ``command_timeout_seconds`` bounds every
     statement, so that a server that hangs is an error and not a wait. A transaction sees the rows of the
     organizations that it is opened for, else of the request that is served; with ``every_organization``, for what a
-    service does by itself, it sees all unless it is opened for some. ``keeps_plans`` is for who reads and writes by
-    keys alone, in batches.
+    service does by itself, it sees all unless it is opened for some.
     """
 
     def __init__(
@@ -78,7 +76,6 @@ class Database:
         pool_size: int = 8,
         command_timeout_seconds: float = 30.0,
         every_organization: bool = False,
-        keeps_plans: bool = False,
     ) -> None:
         server_settings = {
             "application_name": application_name,
@@ -89,9 +86,6 @@ class Database:
         }
         if role is not None:
             server_settings["role"] = role
-        self._keeps_plans = keeps_plans
-        if keeps_plans:
-            server_settings |= _KEPT_PLANS
         self._every_organization = every_organization
         if every_organization:
             server_settings[SETTING] = EVERY
@@ -115,20 +109,22 @@ class Database:
     ) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that sees ``organizations``; commit at the end, roll back on an exception.
 
-        ``keeps_plans`` is for a transaction by keys on a database that serves others too. Raises DatabaseUnavailable
-        instead of an error that means that the server is away.
+        ``keeps_plans`` is for batches that read and write by keys alone. Raises DatabaseUnavailable instead of an error
+        that means that the server is away.
         """
         try:
             with tracing.holding() if tracing.is_on() else nullcontext():
                 async with self._engine.begin() as connection:
-                    if self._keeps_plans or keeps_plans:
+                    if keeps_plans:
                         await _plan_anew(connection)
                     seen = organizations
                     if seen is None and not self._every_organization:
                         seen = _served.get()
                     if seen is not None:
-                        see = _SEE_BY_KEPT_PLANS if keeps_plans else _SEE
+                        see = _SEE_AND_KEEP_PLANS if keeps_plans else _SEE
                         await connection.execute(see, {"organizations": setting_of(seen)})
+                    elif keeps_plans:
+                        await connection.execute(_ONLY_KEEP_PLANS)
                     yield connection
         except Exception as error:
             if is_outage(error):

@@ -28,7 +28,6 @@ def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
         application_name=f"promotion-{SCHEMA}",
         pool_size=settings.database_pool_size,
         every_organization=True,
-        keeps_plans=True,
     )
     outbox = Outbox(SCHEMA)
     redrive_after = timedelta(seconds=settings.redrive_after_seconds)

@@ -32,7 +32,6 @@ def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
         application_name=SCHEMA,
         pool_size=settings.database_pool_size,
         every_organization=True,
-        keeps_plans=True,
     )
     outbox, books = Outbox(SCHEMA), RuleBooks()
     desk = RequestDesk(outbox=outbox, books=books, hold_seconds=settings.hold_seconds)

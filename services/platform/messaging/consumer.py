@@ -160,7 +160,7 @@ class BatchProcessor:
     async def _in_one_transaction(self, received: Sequence[_Received], letters: Sequence[DeadLetter]) -> None:
         now = self._clock()
         organizations = {item.event.data.organization_id for item in received}
-        async with self._database.begin(organizations=organizations) as connection:
+        async with self._database.begin(organizations=organizations, keeps_plans=True) as connection:
             if received:
                 await self._subscription.apply(connection, [item.event for item in received], now)
             parked = await park(connection, letters, now=now)
