@@ -160,7 +160,7 @@ class Feeds:
             return int(result.scalar_one())
 
     async def _newer(self, positions: dict[str, int]) -> Sequence[tuple[str, Frame]]:
-        async with self._database.begin(organizations=positions) as connection:
+        async with self._database.begin(organizations=positions, keeps_plans=True) as connection:
             rows = await connection.execute(
                 _NEWER, {"organizations": list(positions), "positions": list(positions.values())}
             )

@@ -35,8 +35,8 @@ array.IterableABC = (list, tuple, set, frozenset)  # type: ignore[attr-defined]
 array.SizedABC = object  # type: ignore[attr-defined]
 
 # Planning a statement takes longer than running it for a few rows. A plan for any values is as good where rows are
-# found by their keys, as long as it is made anew while tables grow: each time a connection is twice as old. It is none
-# for what looks for rows by their age, of which there may be none or all.
+# found by their keys, as long as it is made anew while tables grow: each time a connection is twice as old, and every
+# minute. It is none for what looks for rows by their age, of which there may be none or all.
 _FIRST_PLANS_SECONDS = 0.5
 _LAST_PLANS_SECONDS = 60.0
 _PLAN_ANEW = text("DISCARD PLANS")
@@ -94,8 +94,6 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=1.5,
-            # The one that was used last has the most in its caches.
-            pool_use_lifo=True,
             connect_args={
                 "timeout": 1.5,
                 "command_timeout": command_timeout_seconds,

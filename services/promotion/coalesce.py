@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from services.platform.database import is_permanent
 
+_WORKERS = 2
 ItemT = TypeVar("ItemT")
 OutcomeT = TypeVar("OutcomeT")
 
@@ -22,11 +23,11 @@ class _Waiting(Generic[ItemT, OutcomeT]):
 
 
 class Coalescer(Generic[ItemT, OutcomeT]):
-    """Runs ``run`` on batches of what is submitted, one at a time, which begin no closer than ``pace_seconds``.
+    """Runs ``run`` on batches of what is submitted, which begin no closer than ``pace_seconds``, two at a time at most.
 
     So one that comes alone waits for nobody, and of many that come one by one a few share what a transaction costs, and
-    all that follows from it. ``run`` gives one outcome for each item, in their order, or raises and has then done
-    nothing.
+    all that follows from it; and a batch that takes long does not stop the next. ``run`` gives one outcome for each
+    item, in their order, or raises and has then done nothing.
     """
 
     def __init__(
@@ -41,31 +42,32 @@ class Coalescer(Generic[ItemT, OutcomeT]):
         self._largest_batch = largest_batch
         self._waiting: list[_Waiting[ItemT, OutcomeT]] = []
         self._next_at = 0.0
-        self._is_working = False
+        self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def submit(self, item: ItemT) -> OutcomeT:
         """Have ``item`` run with others; give its outcome or raise its error."""
         outcome: asyncio.Future[OutcomeT] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(item, outcome))
-        if not self._is_working:
-            self._is_working = True
-            task = asyncio.create_task(self._work())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        if len(self._tasks) < _WORKERS:
+            self._tasks.add(asyncio.create_task(self._work()))
         return await outcome
 
     async def _work(self) -> None:
         try:
             while self._waiting:
-                await asyncio.sleep(max(0.0, self._next_at - time.monotonic()))
-                self._next_at = time.monotonic() + self._pace_seconds
-                batch = self._waiting[: self._largest_batch]
-                del self._waiting[: self._largest_batch]
-                await self._settle(batch)
+                async with self._turn:
+                    await asyncio.sleep(max(0.0, self._next_at - time.monotonic()) if self._waiting else 0.0)
+                    batch = self._waiting[: self._largest_batch]
+                    del self._waiting[: self._largest_batch]
+                    if batch:
+                        self._next_at = time.monotonic() + self._pace_seconds
+                if batch:
+                    await self._settle(batch)
         finally:
             # In the same step in which nothing was found waiting, so that no item waits for a worker that has gone.
-            self._is_working = False
+            if (task := asyncio.current_task()) is not None:
+                self._tasks.discard(task)
 
     async def _settle(self, batch: Sequence[_Waiting[ItemT, OutcomeT]]) -> None:
         try:

@@ -146,7 +146,8 @@ class Member:
         relay: Any = self.relay
         self.publisher.published = []
         connection = FusedConnection(self.relay_connection, self.fuse)
-        await relay._relay_all(connection)
+        async for _ in relay._relay_all(connection):
+            pass
         self.has_news = False
         return self.publisher.published
 

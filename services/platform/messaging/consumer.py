@@ -72,8 +72,8 @@ class SomeUnprocessable(Exception):
 class Subscription:
     """One topic that a service consumes, in a group of its own, and what it does with the events.
 
-    ``patient`` is a subscription whose events nobody waits for: it asks for them less often while there are none, and
-    lets them gather while there are many.
+    ``patient`` is a subscription whose events nobody waits for: it lets them gather while there are many, and asks the
+    embedded broker for them less often while there are none.
     """
 
     topic: str
@@ -295,18 +295,18 @@ class Consumers:
 
     def _watch(self, topic: str, consumer: Any) -> None:
         poll, progress = consumer.getmany, self._progress
-        time = asyncio.get_running_loop().time
+        now = asyncio.get_running_loop().time
         next_at = 0.0
 
         async def getmany(*, timeout_ms: float, max_records: int) -> dict[Any, list[Any]]:
             nonlocal next_at
-            await asyncio.sleep(max(0.0, next_at - time()))
+            await asyncio.sleep(max(0.0, next_at - now()))
             # It comes back with records alone, for after an empty answer nobody asks for a while.
             while not (polled := await poll(timeout_ms=timeout_ms, max_records=max_records)):
                 progress.step(topic)
             progress.step(topic)
             if self._patient[topic]:
-                next_at = time() + GATHER_SECONDS
+                next_at = now() + GATHER_SECONDS
             return cast(dict[Any, list[Any]], polled)
 
         consumer.getmany = getmany
@@ -375,8 +375,8 @@ def _record(raw: Any) -> Record:
 
 async def _raw(message: Any) -> Sequence[Any]:
     # Decoding here would fail a whole batch for one record; the processor decodes each by itself.
-    raw = message.raw_message
-    return raw if isinstance(raw, tuple) else (raw,)
+    raw: Sequence[Any] = message.raw_message
+    return raw
 
 
 async def _without_headers(message: Any, original: Callable[[Any], Awaitable[Any]]) -> Any:

@@ -172,7 +172,8 @@ class Relay:
                 await asyncio.sleep(delay_seconds)
 
     async def _rounds(self) -> AsyncGenerator[None, None]:
-        # A deletion that a crash of the server undoes repeats records, which is what any crash does.
+        # Deletions that a crash of the server undoes are batches told again, older events behind newer ones; whoever
+        # consumes bears that of any crash of a relay.
         settings = {"application_name": f"{self._schema}-relay", "synchronous_commit": "off"}
         if self._role is not None:
             settings["role"] = self._role
@@ -181,7 +182,8 @@ class Relay:
             await self._until_active(connection)
             await connection.add_listener(self._channel, lambda *_: self._wake.set())
             while True:
-                await self._relay_all(connection)
+                async for _ in self._relay_all(connection):
+                    yield
                 yield
                 await self._woken()
         finally:
@@ -197,13 +199,14 @@ class Relay:
             if await self._woken():
                 await connection.execute("SELECT pg_notify($1, '')", self._channel)
 
-    async def _relay_all(self, connection: asyncpg.Connection) -> None:
+    async def _relay_all(self, connection: asyncpg.Connection) -> AsyncGenerator[None, None]:
         rows = await self._fetch(connection, self._oldest)
         while rows:
             refusals = await self._publish(rows)
             async with connection.transaction() if refusals else contextlib.nullcontext():
                 await set_aside(connection, self._schema, refusals)
                 rows = await self._fetch(connection, self._delete_and_go_on, [row["id"] for row in rows])
+            yield
 
     async def _fetch(self, connection: asyncpg.Connection, statement: str, *values: object) -> list[asyncpg.Record]:
         # What commits from here on wakes anew; what has committed is found.

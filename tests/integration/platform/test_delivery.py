@@ -115,8 +115,7 @@ async def test_what_comes_one_by_one_is_gathered_for_a_patient_subscription(
     await until(lambda: sum(len(batch) for batch in batches) == 6)
     await consumers.stop()
 
-    assert [len(batch) for batch in batches[:2]] == [1, max(len(batch) for batch in batches)]
-    assert len(batches) < 5
+    assert len(batches[0]) == 1 < len(batches[1])
 
 
 async def test_one_unprocessable_event_is_parked_alone_out_of_its_batch(probe: Probe) -> None:

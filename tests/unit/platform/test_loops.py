@@ -16,7 +16,7 @@ async def test_what_wakes_a_paced_loop_soon_after_a_step_is_done_in_one_more() -
         return 60.0
 
     wakes: list[int] = []
-    loop = Loop("paced", step, pace_seconds=0.05)
+    loop = Loop("paced", step, pace_seconds=0.5)
     running = asyncio.create_task(_run_loop("probe", loop))
     await done.wait()
     done.clear()

@@ -95,10 +95,24 @@ async def test_batches_are_bounded_and_every_item_has_its_turn() -> None:
     assert max(len(batch) for batch in runs.batches) == 3
 
 
+async def test_a_batch_that_takes_long_does_not_stop_the_next() -> None:
+    runs = Runs()
+    coalescer = Coalescer(runs.run)
+    slow = asyncio.create_task(coalescer.submit(1))
+    await settled()
+
+    other = asyncio.create_task(coalescer.submit(2))
+    await settled()
+
+    assert runs.batches == [[1], [2]]
+    runs.open.set()
+    assert await asyncio.gather(slow, other) == [10, 20]
+
+
 async def test_those_who_come_soon_after_a_batch_go_together() -> None:
     runs = Runs()
     runs.open.set()
-    coalescer = Coalescer(runs.run, pace_seconds=0.05)
+    coalescer = Coalescer(runs.run, pace_seconds=0.5)
 
     await coalescer.submit(1)
     second = asyncio.create_task(coalescer.submit(2))
