@@ -15,9 +15,7 @@ def database_url() -> str:
     """Give DATABASE_URL; raises UsageError where it is not set."""
     url = os.environ.get("DATABASE_URL", "")
     if not url:
-        raise UsageError(
-            "DATABASE_URL is not set; set it to the owner's address of the database: postgresql://…"
-        )
+        raise UsageError("DATABASE_URL is not set; set it to the owner's address of the database: postgresql://…")
     return url
 
 
