@@ -8,7 +8,7 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.platform.last_trouble import remember
-from services.platform.redaction import redact_event, redacted_text
+from services.platform.redaction import redact_event
 
 CONSUMED = Counter("promotion_records_consumed", "Records handled", ["service", "topic"])
 PARKED = Counter("promotion_records_parked", "Records parked as dead letters", ["service", "topic", "reason"])
@@ -23,32 +23,32 @@ HTTP_SECONDS = Histogram("promotion_http_seconds", "Time until an answer begins"
 BATCH_SECONDS = Histogram("promotion_batch_seconds", "Time to handle one batch", ["service", "topic"])
 
 
-class _Redacting(logging.Formatter):
-    """Formats what libraries log, without secrets."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Write the line."""
-        return redacted_text(super().format(record))
-
-
 def configure_logging(*, level: str, style: str, stream: TextIO | None = None) -> None:
     """Send log lines of at least ``level`` to ``stream``, by default stderr, as ``json`` or as ``text``."""
     stream = stream or sys.stderr
-    logging.basicConfig(level=logging.WARNING, stream=stream)
-    for handler in logging.getLogger().handlers:
-        handler.setFormatter(_Redacting("%(levelname)s %(name)s %(message)s"))
     renderer: structlog.types.Processor = (
         structlog.processors.JSONRenderer() if style == "json" else structlog.dev.ConsoleRenderer(colors=False)
     )
+    ending: list[structlog.types.Processor] = [
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        redact_event,
+        renderer,
+    ]
+    logging.basicConfig(level=logging.WARNING, stream=stream)
+    # What libraries log, in the same shape.
+    libraries = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
+    )
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(libraries)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             remember,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            redact_event,
-            renderer,
+            *ending,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(stream),

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import sys
 
 import pytest
 import structlog
@@ -88,3 +89,18 @@ def test_log_lines_carry_no_secret_in_fields_texts_tracebacks_and_libraries() ->
     line = stream.getvalue()
     assert json.loads(line.splitlines()[0])["credential"] == HIDDEN
     assert not any(canary in line + library for canary in (*CANARIES, "hunter2"))
+
+
+def test_what_a_library_logs_is_a_line_of_the_same_shape() -> None:
+    configure_logging(level="info", style="json", stream=io.StringIO())
+    handler = logging.getLogger().handlers[0]
+    try:
+        raise ValueError(f"refused {KEY}")
+    except ValueError:
+        record = logging.LogRecord("lib", logging.WARNING, "", 0, "sent %s", ("it",), sys.exc_info())
+
+    line = json.loads(handler.format(record))
+
+    assert (line["level"], line["logger"], line["event"]) == ("warning", "lib", "sent it")
+    assert "refused" in line["exception"]
+    assert not any(canary in json.dumps(line) for canary in CANARIES)
