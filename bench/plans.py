@@ -34,6 +34,8 @@ _PLANNING_COST = 2.5
 _LARGE = """SELECT relname FROM pg_class
     WHERE relkind = 'r' AND relnamespace::regnamespace::text = ANY($1) AND reltuples > $2"""
 _ROLES = ("promotion", "rules", "executor", "inventory", "notifications", "platform", "ingress")
+# Who works in batches, and keeps the plans of what looks up lists of keys.
+_BATCHING = {"promotion-promotion", "ingress-promotion", "rules", "executor", "inventory", "notifications"}
 Plan = dict[str, Any]
 
 
@@ -151,7 +153,7 @@ async def _explain(connection: asyncpg.Connection, statement: Statement, large: 
 
 
 async def _chosen(connection: asyncpg.Connection, statement: Statement) -> tuple[str, Plan]:
-    """Give the plan that PostgreSQL comes to after a few calls: for the values of each call, or one for any."""
+    """Give the plan that is used after a few calls: for the values of each call, or one for any."""
     role = next((name for name in _ROLES if statement.application.endswith(name)), None)
     if role is not None:
         await connection.execute(f"SET LOCAL ROLE promotion_{role}")
@@ -161,6 +163,8 @@ async def _chosen(connection: asyncpg.Connection, statement: Statement) -> tuple
     generic = await _plan(connection, values, mode="force_generic_plan")
     await connection.execute("DEALLOCATE explained")
     tables = sum("Relation Name" in node for node in _nodes(fitting))
+    if statement.application in _BATCHING and "unnest(" in statement.sql:
+        return "for any values", generic
     if statement.values and generic["Total Cost"] > fitting["Total Cost"] + _PLANNING_COST * (tables + 1):
         return "for its values", fitting
     return "for any values", generic
