@@ -38,8 +38,10 @@ WAIT_MS = 10
 PATIENT_WAIT_MS = 50
 # How long a consumer waits for what its client fetches meanwhile, before it notes that it is alive and waits on.
 POLL_MS = 250
-# A patient subscription begins its batches no closer than this, so that what comes one by one is handled together.
+# After a batch of few a patient subscription begins the next no sooner than this, so that what comes one by one is
+# handled together.
 GATHER_SECONDS = 0.1
+FEW_RECORDS = 50
 LOOK_SECONDS = 1.0
 BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 
@@ -305,7 +307,7 @@ class Consumers:
             while not (polled := await poll(timeout_ms=timeout_ms, max_records=max_records)):
                 progress.step(topic)
             progress.step(topic)
-            if self._patient[topic]:
+            if self._patient[topic] and sum(map(len, polled.values())) < FEW_RECORDS:
                 next_at = now() + GATHER_SECONDS
             return cast(dict[Any, list[Any]], polled)
 

@@ -118,6 +118,24 @@ async def test_what_comes_one_by_one_is_gathered_for_a_patient_subscription(
     assert len(batches[0]) == 1 < len(batches[1])
 
 
+async def test_a_patient_subscription_does_not_rest_while_many_come(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "GATHER_SECONDS", 3600.0)
+    applied = 0
+
+    async def apply(_connection: AsyncConnection, events: Sequence[Event], _now: datetime) -> None:
+        nonlocal applied
+        applied += len(events)
+
+    await probe.publish(*(run_event(f"run-{number}") for number in range(2 * consumer.MAX_RECORDS)))
+    consumers = probe.consumers(apply, patient=True)
+
+    await consumers.start()
+    await until(lambda: applied > consumer.MAX_RECORDS)
+    await consumers.stop()
+
+
 async def test_one_unprocessable_event_is_parked_alone_out_of_its_batch(probe: Probe) -> None:
     async def apply(_connection: AsyncConnection, events: Sequence[Event], _now: datetime) -> None:
         if any(event.id == "run-7" for event in events):
