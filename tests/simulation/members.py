@@ -146,8 +146,7 @@ class Member:
         relay: Any = self.relay
         self.publisher.published = []
         connection = FusedConnection(self.relay_connection, self.fuse)
-        async for _ in relay._relay_all(connection):
-            pass
+        await relay._relay_all(connection)
         self.has_news = False
         return self.publisher.published
 

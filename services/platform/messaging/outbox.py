@@ -6,7 +6,7 @@ What Kafka refuses for good is set aside, so that it never stands in the way of 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 
 import asyncpg
 import structlog
@@ -138,6 +138,7 @@ class Relay:
         self._publisher = publisher
         self._role = role
         self._wake = asyncio.Event()
+        self._failures = 0
         self.last_success: float | None = None
         row = f"SELECT id, topic, key, headers, value, created_at FROM {self._schema}.outbox"  # noqa: S608
         self._oldest = f"{row} ORDER BY id LIMIT {BATCH_ROWS}"
@@ -159,19 +160,16 @@ class Relay:
             await self._publisher.close()
 
     async def _relay(self) -> None:
-        failures = 0
         while True:
             try:
-                async with contextlib.aclosing(self._rounds()) as rounds:
-                    async for _ in rounds:
-                        failures = 0
+                await self._rounds()
             except (PublishFailed, *DRIVER_ERRORS) as error:
-                delay_seconds = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
-                failures += 1
+                delay_seconds = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
+                self._failures += 1
                 _log.warning("relay interrupted", schema=self._schema, error=str(error), retry=delay_seconds)
                 await asyncio.sleep(delay_seconds)
 
-    async def _rounds(self) -> AsyncGenerator[None, None]:
+    async def _rounds(self) -> None:
         # Deletions that a crash of the server undoes are batches told again, older events behind newer ones; whoever
         # consumes bears that of any crash of a relay.
         settings = {"application_name": f"{self._schema}-relay", "synchronous_commit": "off"}
@@ -182,9 +180,8 @@ class Relay:
             await self._until_active(connection)
             await connection.add_listener(self._channel, lambda *_: self._wake.set())
             while True:
-                async for _ in self._relay_all(connection):
-                    yield
-                yield
+                await self._relay_all(connection)
+                self._failures = 0
                 await self._woken()
         finally:
             connection.terminate()
@@ -199,14 +196,15 @@ class Relay:
             if await self._woken():
                 await connection.execute("SELECT pg_notify($1, '')", self._channel)
 
-    async def _relay_all(self, connection: asyncpg.Connection) -> AsyncGenerator[None, None]:
+    async def _relay_all(self, connection: asyncpg.Connection) -> None:
         rows = await self._fetch(connection, self._oldest)
         while rows:
             refusals = await self._publish(rows)
             async with connection.transaction() if refusals else contextlib.nullcontext():
                 await set_aside(connection, self._schema, refusals)
                 rows = await self._fetch(connection, self._delete_and_go_on, [row["id"] for row in rows])
-            yield
+            # Not by the fetch alone: what it found may be what cannot be published.
+            self._failures = 0
 
     async def _fetch(self, connection: asyncpg.Connection, statement: str, *values: object) -> list[asyncpg.Record]:
         # What commits from here on wakes anew; what has committed is found.

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import asyncpg
 import pytest
+import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,6 +16,8 @@ from schemas.events import Event
 from services.platform.database import DatabaseUnavailable
 from services.platform.messaging import consumer
 from services.platform.messaging.consumer import Unprocessable
+from services.platform.messaging.outbox import RETRY_SECONDS
+from services.platform.messaging.producer import Publisher, PublishFailed
 from tests.integration.platform.conftest import TOPIC, Probe, run_event, until
 
 
@@ -215,6 +218,43 @@ async def test_the_relay_publishes_in_order_and_keeps_nothing_that_was_acknowled
         left = await connection.scalar(text("SELECT count(*) FROM probe.outbox"))
     assert probe.seen == [f"run-{number}" for number in range(1200)]
     assert left == 0
+
+
+class Unsteady(Publisher):
+    """A publisher whose broker takes the records of some calls, in order, and of all calls after those."""
+
+    def __init__(self, *takes: bool) -> None:
+        super().__init__(lambda: "", service="probe")
+        self.takes = list(takes)
+
+    async def publish(self, records: Sequence[EncodedRecord]) -> None:
+        if self.takes and not self.takes.pop(0):
+            raise PublishFailed("away")
+
+
+@pytest.mark.parametrize(
+    ("takes", "waits"),
+    [
+        ((False, False, False), RETRY_SECONDS[:3]),
+        # 1200 rows are three batches.
+        ((False, False, True, False), (*RETRY_SECONDS[:2], RETRY_SECONDS[0])),
+    ],
+    ids=["nothing is taken", "a batch is taken"],
+)
+async def test_the_relay_waits_longer_with_each_failure_until_a_batch_is_taken(
+    probe: Probe, takes: tuple[bool, ...], waits: tuple[float, ...]
+) -> None:
+    probe.publisher = unsteady = Unsteady(*takes)
+    async with probe.database.begin() as connection:
+        await probe.outbox.append(connection, [run_event(f"run-{number}") for number in range(1200)])
+
+    with structlog.testing.capture_logs() as lines:
+        relay = asyncio.create_task(probe.relay().run())
+        await until(lambda: not unsteady.takes)
+        relay.cancel()
+        await asyncio.gather(relay, return_exceptions=True)
+
+    assert tuple(line["retry"] for line in lines if line["event"] == "relay interrupted") == waits
 
 
 async def test_a_relay_that_waits_its_turn_is_in_order_and_passes_on_what_wakes_it(probe: Probe, database: str) -> None:
