@@ -49,10 +49,12 @@ async def settle(
     """Write what became of leases, with their reports and orphans; give those that were still held."""
     if not results:
         return []
-    ordered = sorted(results, key=lambda result: result.identity)
+    ordered = sorted(results, key=lambda result: result.execution.lease_id)
     settlements = [result.settlement() for result in ordered]
     written = await leases.settle(connection, settlements, announce_at=now + announce_after)
-    settled = [result.ended(written[result.identity]) for result in ordered if result.identity in written]
+    settled = [
+        result.ended(written[result.execution.lease_id]) for result in ordered if result.execution.lease_id in written
+    ]
     finished = [result.finished() for result in settled]
     await outbox.append(connection, [announcement(item) for item in finished if item is not None])
     await orphans.record(connection, [result.execution for result in settled if result.orphaned], now=now)

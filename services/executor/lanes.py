@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from uuid import UUID
 
 from services.executor.domain.breaker import Breaker, BreakerState
 from services.executor.domain.execution import Execution
@@ -23,12 +22,6 @@ class Held:
 
     execution: Execution
     lease_until: datetime
-
-    @property
-    def identity(self) -> tuple[str, UUID, int]:
-        """Tell this lease from every other, also of the same execution."""
-        order = self.execution.order
-        return order.organization_id, order.promotion_id, self.execution.epoch
 
 
 @dataclass(slots=True)

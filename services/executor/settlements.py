@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
-from uuid import UUID
 
 from schemas.values import dataclass
 from services.executor.domain.announcement import Finished
@@ -19,11 +18,6 @@ class Result:
     execution: Execution
     outcome: Outcome
     at: datetime
-
-    @property
-    def identity(self) -> tuple[str, UUID, int]:
-        """Name the lease."""
-        return self.execution.order.organization_id, self.execution.order.promotion_id, self.execution.epoch
 
     @property
     def orphaned(self) -> bool:

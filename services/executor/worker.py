@@ -9,7 +9,6 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from uuid import UUID
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,7 +17,7 @@ from services.executor import handlers, metrics
 from services.executor.domain.answers import Call, Reply, Unknown, Unsent, read_reply
 from services.executor.domain.breaker import Breaker, BreakerState
 from services.executor.domain.course import Released, Step, first_step, next_step
-from services.executor.domain.execution import Execution
+from services.executor.domain.execution import Execution, LeaseId
 from services.executor.gateways import GatewayClient
 from services.executor.lanes import Held, Lane, share_out
 from services.executor.settlements import Result
@@ -63,8 +62,8 @@ class Worker:
         self._announce_after = announce_after
         self._settled = settled
         self._lanes: dict[tuple[str, str], Lane] = {}
-        self._held: dict[tuple[str, UUID, int], Held] = {}
-        self._tasks: dict[tuple[str, UUID, int], asyncio.Task[None]] = {}
+        self._held: dict[LeaseId, Held] = {}
+        self._tasks: dict[LeaseId, asyncio.Task[None]] = {}
         self._results: list[Result] = []
         self._recovered: set[tuple[str, str]] = set()
         self._rounds = 0
@@ -80,7 +79,7 @@ class Worker:
             settled = await handlers.settle(
                 connection, results, outbox=self._outbox, announce_after=self._announce_after, now=now
             )
-            kept, lost = await self._renew(connection, now, done={result.identity for result in results})
+            kept, lost = await self._renew(connection, now, done={result.execution.lease_id for result in results})
             await leases.pull_forward(connection, recovered, now=now)
             claimed = [] if self._draining else await self._claim(connection, now)
         del self._results[: len(results)]
@@ -130,20 +129,20 @@ class Worker:
                 self._results += [Result(held.execution, Released(), now) for held in lane.stand_down()]
 
     async def _renew(
-        self, connection: AsyncConnection, now: datetime, *, done: set[tuple[str, UUID, int]]
+        self, connection: AsyncConnection, now: datetime, *, done: set[LeaseId]
     ) -> tuple[list[Held], list[Held]]:
         ending = [
             held
-            for identity, held in self._held.items()
-            if identity not in done and held.lease_until - now < RENEW_BEFORE
+            for lease_id, held in self._held.items()
+            if lease_id not in done and held.lease_until - now < RENEW_BEFORE
         ]
         if not ending:
             return [], []
-        ending.sort(key=lambda held: held.identity)
+        ending.sort(key=lambda held: held.execution.lease_id)
         kept = await leases.renew(connection, [held.execution for held in ending], lease_until=now + LEASE)
         return (
-            [held for held in ending if held.identity in kept],
-            [held for held in ending if held.identity not in kept],
+            [held for held in ending if held.execution.lease_id in kept],
+            [held for held in ending if held.execution.lease_id not in kept],
         )
 
     async def _claim(self, connection: AsyncConnection, now: datetime) -> list[Execution]:
@@ -167,14 +166,14 @@ class Worker:
             lane.finished = 0
         for execution in claimed:
             held = Held(execution, now + LEASE)
-            self._held[held.identity] = held
+            self._held[held.execution.lease_id] = held
             self._lanes[execution.order.organization_id, execution.order.gateway_id].waiting.append(held)
         for lane in self._lanes.values():
             lane.advance(now)
 
     def _let_go(self, results: Sequence[Result], settled: Sequence[Result]) -> None:
         for result in results:
-            self._held.pop(result.identity, None)
+            self._held.pop(result.execution.lease_id, None)
         for result in settled:
             metrics.OUTCOMES.labels(type(result.outcome).__name__.lower()).inc()
         if any(result.finished() is not None for result in settled):
@@ -184,12 +183,12 @@ class Worker:
 
     def _abandon(self, held: Held) -> None:
         # Somebody else holds it now; what is still under way here has the older fencing token.
-        self._held.pop(held.identity, None)
+        self._held.pop(held.execution.lease_id, None)
         order = held.execution.order
         _log.warning("lease lost", promotion_id=order.key, organization_id=order.organization_id)
         lane = self._lanes.get((order.organization_id, order.gateway_id))
-        if held.identity in self._tasks:
-            self._tasks[held.identity].cancel()
+        if held.execution.lease_id in self._tasks:
+            self._tasks[held.execution.lease_id].cancel()
         elif lane is not None and held in lane.waiting:
             # Neither where its call ended while the lease was asked for.
             lane.waiting.remove(held)
@@ -197,7 +196,7 @@ class Worker:
     # Calls
 
     def _start(self, lane: Lane, held: Held) -> None:
-        self._tasks[held.identity] = asyncio.create_task(self._carry_out(lane, held))
+        self._tasks[held.execution.lease_id] = asyncio.create_task(self._carry_out(lane, held))
 
     async def _carry_out(self, lane: Lane, held: Held) -> None:
         result = None
@@ -208,10 +207,10 @@ class Worker:
             _log.exception("execution interrupted", promotion_id=held.execution.order.key)
         finally:
             if result is None:
-                self._held.pop(held.identity, None)
+                self._held.pop(held.execution.lease_id, None)
             else:
                 self._results.append(result)
-            del self._tasks[held.identity]
+            del self._tasks[held.execution.lease_id]
             lane.done(self._clock())
             self.wake.set()
 

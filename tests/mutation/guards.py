@@ -152,7 +152,8 @@ GUARDS = (
           'require_version("webhook", known.version, accepted=expected)', "pass",
           "tests/integration/ingress/test_webhooks_over_http.py"),
     Guard("executor: the lease of an outcome", "services/executor/handlers.py",
-          "if result.identity in written]", "if any(each[:2] == result.identity[:2] for each in written)]",
+          "if result.execution.lease_id in written",
+          "if any(each[:2] == result.execution.lease_id[:2] for each in written)",
           "tests/integration/executor/test_leases.py"),
     Guard("webhook: its organization's changes", "services/notifications/handlers.py",
           "listening.get(change.organization_id, ())", "[hook for found in (await hooks.listening(connection, "

@@ -9,6 +9,7 @@ from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TypeAlias
 from uuid import UUID
 
 from schemas.values import dataclass
@@ -43,6 +44,10 @@ SUCCESSORS: Mapping[ExecutionStatus, frozenset[ExecutionStatus]] = MappingProxyT
         _S.FAILED: frozenset(),
     }
 )
+
+
+# Organization, promotion and epoch: no other lease has the same, also of the same execution.
+LeaseId: TypeAlias = tuple[str, UUID, int]
 
 
 class IllegalMove(Exception):
@@ -116,3 +121,8 @@ class Execution:
     # is called nowhere else.
     called_url: str | None = None
     called_credential: str | None = field(default=None, repr=False)
+
+    @property
+    def lease_id(self) -> LeaseId:
+        """Name the lease that this is held under."""
+        return self.order.organization_id, self.order.promotion_id, self.epoch

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.values import dataclass
 from schemas.vocabulary import StatusReason
-from services.executor.domain.execution import Execution, ExecutionStatus
+from services.executor.domain.execution import Execution, ExecutionStatus, LeaseId
 from services.executor.store.rows import EXECUTION_COLUMNS, UNFINISHED, columns, to_execution
 
 _FAR_FUTURE = "'infinity'::timestamptz"
@@ -152,21 +152,16 @@ async def claim(
     return [to_execution(row) for row in rows]
 
 
-async def renew(
-    connection: AsyncConnection, held: Sequence[Execution], *, lease_until: datetime
-) -> set[tuple[str, UUID, int]]:
-    """Prolong leases; name those that are still ours, by organization, promotion and epoch."""
+async def renew(connection: AsyncConnection, held: Sequence[Execution], *, lease_until: datetime) -> set[LeaseId]:
+    """Prolong leases; name those that are still ours."""
     rows = await connection.execute(_RENEW, {**_held(held), "lease_until": lease_until})
     return {(row.organization_id, row.promotion_id, row.epoch) for row in rows}
 
 
 async def settle(
     connection: AsyncConnection, settlements: Sequence[Settlement], *, announce_at: datetime
-) -> dict[tuple[str, UUID, int], datetime | None]:
-    """Write what became of leases; give those that were still ours, the only ones written, with when they ended.
-
-    They are named by organization, promotion and epoch.
-    """
+) -> dict[LeaseId, datetime | None]:
+    """Write what became of leases; give those that were still ours, the only ones written, with when they ended."""
     rows = await connection.execute(
         _SETTLE,
         {
