@@ -22,7 +22,7 @@ from schemas.resources import (
     PromotionRule,
 )
 from studio.problems import NotFound
-from studio.transport import PREFIX, TIMEOUT_SECONDS, Answer, Transport
+from studio.transport import PREFIX, TIMEOUT_SECONDS, Answer, Transport, if_match
 from studio.webhooks import WebhookCalls
 
 BATCH = "application/cloudevents-batch+json"
@@ -116,8 +116,8 @@ class PromotionClient:
 
     async def replace_rule(self, rule_id: UUID | str, body: Body, *, version: int | None = None) -> PromotionRule:
         """Replace a rule; with ``version`` only where that is still the current one."""
-        headers = {} if version is None else {"If-Match": f'"{version}"'}
-        return PromotionRule.model_validate((await self._call("PUT", _rule(rule_id), body=body, headers=headers)).body)
+        answer = await self._call("PUT", _rule(rule_id), body=body, headers=if_match(version))
+        return PromotionRule.model_validate(answer.body)
 
     async def delete_rule(self, rule_id: UUID | str) -> None:
         """Delete a rule; what it decided is kept."""

@@ -26,6 +26,17 @@ class Answer:
     body: Any
 
 
+def if_match(version: int | str | None) -> dict[str, str]:
+    """Give the header under which a call changes only ``version``, and none for None.
+
+    What a form says instead of a number is no version of anything: refused, and never as if none were asked for.
+    """
+    if version is None:
+        return {}
+    written = str(version)
+    return {"If-Match": f'"{written if written.isascii() and written.isdecimal() else 0}"'}
+
+
 class Transport:
     """Calls the API at ``url``. Inside ``async with`` calls share connections; without, each opens its own."""
 

@@ -12,6 +12,7 @@ from schemas.webhooks import (
     WebhookDeliveryWhole,
     WebhookWithSecret,
 )
+from studio.transport import if_match
 
 Call = Callable[..., Awaitable[Any]]
 WebhookId = UUID | str
@@ -44,8 +45,9 @@ class WebhookCalls:
 
     async def replace(self, webhook_id: WebhookId, body: Mapping[str, Any], *, version: int | None = None) -> Webhook:
         """Replace a webhook; its secret stays. With ``version`` only where that is still the current one."""
-        headers = {} if version is None else {"If-Match": f'"{version}"'}
-        return Webhook.model_validate(await self._raw("PUT", _path(webhook_id), body=dict(body), headers=headers))
+        return Webhook.model_validate(
+            await self._raw("PUT", _path(webhook_id), body=dict(body), headers=if_match(version))
+        )
 
     async def delete(self, webhook_id: WebhookId) -> None:
         """Delete a webhook and the log of its deliveries."""

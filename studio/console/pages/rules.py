@@ -16,6 +16,7 @@ from studio.console.views.rule_form import NOTHING_WRONG, Findings, RuleForm, Un
 from studio.console.views.rules import listed, standing_of
 from studio.console.visits import Visit, Visiting
 from studio.problems import ApiError, NotFound
+from studio.transport import if_match
 
 routes = page_routes()
 
@@ -98,9 +99,8 @@ async def save(visit: Visiting, request: Request) -> Response:
     edited = Edited(written, rule_id, version)
     try:
         if rule_id:
-            headers = {"if-match": f'"{version}"'} if version.isdecimal() and version.isascii() else {}
             path = f"/promotions/rules/{segment(rule_id)}"
-            rule = await visit.api.send("PUT", path, body_of(written), headers=headers)
+            rule = await visit.api.send("PUT", path, body_of(written), headers=if_match(version))
         else:
             rule = await visit.api.send("POST", "/promotions/rules", body_of(written))
     except Unwritable as error:

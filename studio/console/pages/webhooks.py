@@ -12,6 +12,7 @@ from studio.console.pages.routes import page_routes
 from studio.console.views.webhooks import OFFERED, delivery_standing, filter_of, listed
 from studio.console.visits import Visit, Visiting
 from studio.problems import ApiError, Conflict, Forbidden
+from studio.transport import if_match
 
 routes = page_routes()
 
@@ -89,8 +90,8 @@ async def act(visit: Visiting, request: Request, webhook_id: str, command: str) 
             return visit.go(here, "There is no such command.", "trouble")
         webhook = await visit.api.get(here)
         kept = {name: webhook[name] for name in ("name", "url", "filter")}
-        headers = _if_match(str(webhook["version"]))
-        await visit.api.send("PUT", here, {**kept, "status": _STATUSES[command]}, headers=headers)
+        changed = {**kept, "status": _STATUSES[command]}
+        await visit.api.send("PUT", here, changed, headers=if_match(webhook["version"]))
     except ApiError as error:
         return visit.go(here, str(error), "trouble")
     return visit.go(here, _TOLD[command])
@@ -110,7 +111,7 @@ async def redeliver(visit: Visiting, webhook_id: str, delivery_id: str) -> Respo
 async def _rotated(visit: Visit, here: str, version: str) -> Response:
     # A page that is loaded again is sent again: a second secret would be one that nobody has seen.
     try:
-        made = await visit.api.send("POST", f"{here}/rotate-secret", {}, headers=_if_match(version))
+        made = await visit.api.send("POST", f"{here}/rotate-secret", {}, headers=if_match(version))
     except Conflict as error:
         if error.code != "version_mismatch":
             raise
@@ -118,11 +119,6 @@ async def _rotated(visit: Visit, here: str, version: str) -> Response:
             here, "It was changed meanwhile. Look at it, and ask for a new secret if you still want one.", "trouble"
         )
     return await _secret(visit, made)
-
-
-def _if_match(version: str) -> dict[str, str]:
-    # Whatever else a form says is no version, and refused as such.
-    return {"if-match": f'"{version if version.isdecimal() and version.isascii() else 0}"'}
 
 
 async def _sent(visit: Visit, here: str, delivery: Any) -> Response:

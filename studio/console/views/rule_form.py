@@ -129,7 +129,7 @@ def placed(problem: Json, form: RuleForm) -> Findings:
         said = f"{item['message']}; {item['hint']}"
         if path.startswith(_CONDITIONS) and form.conditions:
             lines.setdefault(line_of(path.removeprefix(_CONDITIONS), where), []).append(said)
-        elif path.count("/") == 1:
+        elif path.startswith("/") and path.count("/") == 1:
             name = path.removeprefix("/").replace("expires_after_seconds", "expires_after_days")
             fields[name] = said
         else:

@@ -195,6 +195,19 @@ async def test_identifiers_stay_within_their_segment() -> None:
     assert all(path.startswith("/promotions") for _, path, _ in api.asked)
 
 
+@pytest.mark.parametrize(
+    ("version", "sent"), [("3", '"3"'), ("", '"0"'), ("1x", '"0"'), ("%C2%B2", '"0"'), ("%0D%0A", '"0"')]
+)
+async def test_a_rule_is_saved_at_the_version_that_was_shown_and_never_without_one(version: str, sent: str) -> None:
+    api = StandIn({f"/promotions/rules/{ONE}": {"id": ONE, "name": "Into production", "version": 4}})
+
+    await api.open(
+        "/rules/save", method="POST", form=f"id={ONE}&version={version}&required_approvers=1&expires_after_days=30"
+    )
+
+    assert api.if_match == [sent]
+
+
 async def test_a_form_of_another_kind_is_refused() -> None:
     api = StandIn(one_promotion())
 

@@ -72,6 +72,7 @@ def test_errors_stand_beside_the_line_or_the_field_that_they_are_about() -> None
             {"path": "/conditions/all/0/unit", "message": "is missing", "hint": "say percent"},
             {"path": "/rule/expires_after_seconds", "message": "is too long", "hint": "at most a year"},
             {"path": "/rule/a/b", "message": "is odd", "hint": "leave it out"},
+            {"path": "header:/If-Match", "message": "is '0'", "hint": "read it again"},
         ]
     }
 
@@ -79,7 +80,7 @@ def test_errors_stand_beside_the_line_or_the_field_that_they_are_about() -> None
 
     assert found.lines == {4: "there is no such field; see the list", 3: "is missing; say percent"}
     assert found.fields == {"expires_after_days": "is too long; at most a year"}
-    assert found.others == ["/a/b: is odd; leave it out"]
+    assert found.others == ["/a/b: is odd; leave it out", "header:/If-Match: is '0'; read it again"]
 
 
 def test_a_problem_without_errors_is_said_as_it_is() -> None:
