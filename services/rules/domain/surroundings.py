@@ -7,6 +7,9 @@ from datetime import datetime
 from schemas.values import dataclass
 from schemas.vocabulary import DEFAULT_ENVIRONMENTS, DeploymentStatus
 
+# By organization and id.
+DeploymentKey = tuple[str, str]
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
@@ -43,7 +46,7 @@ class Gateway:
 class Surroundings:
     """All of it, by organization: ``known`` by (organization, deployment), ``of_agent`` by (organization, agent)."""
 
-    known: Mapping[tuple[str, str], tuple[Deployment, ...]] = field(default_factory=dict)
+    known: Mapping[DeploymentKey, tuple[Deployment, ...]] = field(default_factory=dict)
     of_agent: Mapping[tuple[str, str], tuple[Deployment, ...]] = field(default_factory=dict)
     gateways: Mapping[str, tuple[Gateway, ...]] = field(default_factory=dict)
     environments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -22,11 +22,13 @@ from services.rules.domain.facts import (
     last_written,
     metric_facts,
 )
+from services.rules.domain.looks import Cause, Recheck
 from services.rules.domain.publishers import Publishers
-from services.rules.store.facts import DeploymentKey, FactKey, save_facts, save_history, save_runs
+from services.rules.domain.surroundings import DeploymentKey
+from services.rules.store.facts import FactKey, save_facts, save_history, save_runs
 from services.rules.store.ledger import Early, Standing, set_aside, take_note
 from services.rules.store.publishers import publishers_of
-from services.rules.store.rechecks import Cause, Recheck, add_rechecks
+from services.rules.store.rechecks import add_rechecks
 from services.rules.store.requests import watched_deployments
 from services.rules.store.rule_books import RuleBooks
 

@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.rules.domain.facts import Facts
 from services.rules.domain.knowledge import active_since, facts_of
-from services.rules.domain.surroundings import Deployment, Surroundings
-from services.rules.store.facts import DeploymentKey, load_facts, load_runs
+from services.rules.domain.surroundings import Deployment, DeploymentKey, Surroundings
+from services.rules.store.facts import load_facts, load_runs
 from services.rules.store.surroundings import load_previous
 
 TARGET_CURRENT, PREVIOUS = "target_current", "previous"

@@ -14,19 +14,16 @@ from services.platform.database import Database
 from services.rules import tracing as spans
 from services.rules.domain.auto_promotion import Key
 from services.rules.domain.facts import Facts
+from services.rules.domain.looks import Cause, Look, Recheck, again, neighbours, put_together
 from services.rules.domain.rule_book import Acting, Books
-from services.rules.domain.surroundings import Deployment, Surroundings
+from services.rules.domain.surroundings import Deployment, DeploymentKey, Surroundings
 from services.rules.domain.verdict import next_change_of, result_of
 from services.rules.handlers.knowledge import load_knowledge
-from services.rules.handlers.looks import Look, again, neighbours, put_together
 from services.rules.handlers.requests import RequestDesk
 from services.rules.handlers.trigger import Candidate, Trigger
 from services.rules.handlers.waiting import Seen, Watched, reevaluate, release, still_watched
 from services.rules.store.auto_promotions import already_requested, queued, unqueue
 from services.rules.store.rechecks import (
-    Cause,
-    DeploymentKey,
-    Recheck,
     add_rechecks,
     hasten,
     lock_due_rechecks,

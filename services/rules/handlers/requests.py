@@ -17,6 +17,7 @@ from services.rules import tracing as spans
 from services.rules.domain.auto_promotion import AutoPromotion
 from services.rules.domain.evaluation import Evaluation, Ready, evaluate_request, prepare, refuse_request
 from services.rules.domain.facts import Facts
+from services.rules.domain.looks import Cause, Recheck
 from services.rules.domain.promotion import Promotion
 from services.rules.domain.request import Refused, Request, Unseen
 from services.rules.domain.surroundings import Surroundings
@@ -24,7 +25,7 @@ from services.rules.domain.verdict import compiled
 from services.rules.handlers.knowledge import load_knowledge
 from services.rules.store.auto_promotions import auto_promotions_by_id
 from services.rules.store.promotions import promotions_by_id
-from services.rules.store.rechecks import Cause, Recheck, add_rechecks
+from services.rules.store.rechecks import add_rechecks
 from services.rules.store.requests import insert_evaluated, insert_held, latest_records
 from services.rules.store.rule_books import RuleBooks
 from services.rules.store.surroundings import load_surroundings

@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.platform.messaging.outbox import Outbox
 from services.rules.domain.auto_promotion import AutoPromotion, Key, asked_by, request_event
+from services.rules.domain.looks import Cause, Recheck
 from services.rules.domain.rule import Rule
-from services.rules.domain.surroundings import Deployment, Surroundings
+from services.rules.domain.surroundings import Deployment, DeploymentKey, Surroundings
 from services.rules.domain.trigger import CURABLE, Blocked, Free, way_ahead
 from services.rules.store.auto_promotions import (
     insert_auto_promotions,
@@ -20,7 +21,7 @@ from services.rules.store.auto_promotions import (
     unqueue,
 )
 from services.rules.store.promotions import promotions_of_agents
-from services.rules.store.rechecks import Cause, DeploymentKey, Recheck, add_rechecks
+from services.rules.store.rechecks import add_rechecks
 
 MEASURE = 50
 MEASURE_PERIOD = timedelta(minutes=1)

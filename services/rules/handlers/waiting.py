@@ -14,13 +14,12 @@ from services.rules.domain.facts import Facts
 from services.rules.domain.request import Refused, Unseen, never_seen
 from services.rules.domain.rule import Rule
 from services.rules.domain.rule_book import Books
-from services.rules.domain.surroundings import Surroundings
+from services.rules.domain.surroundings import DeploymentKey, Surroundings
 from services.rules.domain.verdict import compiled, next_change_of, result_of
 from services.rules.store.promotions import promotions_by_id
 from services.rules.store.requests import KeptRequest, stop_watching
 from services.rules.store.rules import rule_versions
 
-DeploymentKey = tuple[str, str]
 # A deployment that conditions compare with may change without anything being told of it here.
 COMPARE_AGAIN_AFTER = timedelta(minutes=1)
 

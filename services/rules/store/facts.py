@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.rules.domain.facts import Counts, Fact, RunEvent
 from services.rules.domain.facts.numbers import decimal_from_text
+from services.rules.domain.surroundings import DeploymentKey
 
-DeploymentKey = tuple[str, str]
 # Made once: with these arguments ``json.loads`` makes one for each value.
 _DECODER = json.JSONDecoder(parse_float=decimal_from_text, parse_int=decimal_from_text)
 FactKey = tuple[str, str, str]

@@ -2,49 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.values import dataclass
-
-DeploymentKey = tuple[str, str]
-
-
-class Cause(StrEnum):
-    """Why a deployment is looked at."""
-
-    FACT = "fact"
-    DEPLOYMENT = "deployment"
-    RULE = "rule"
-    HOLD = "hold"
-    CLOCK = "clock"
-    # Something changed with another deployment that rules compare this one with.
-    NEIGHBOUR = "neighbour"
-
-
-@dataclass(frozen=True, slots=True)
-class Recheck:
-    """A deployment to look at; where it was announced, inventory has to show it first."""
-
-    organization_id: str
-    deployment_id: str
-    cause: Cause
-    due_at: datetime
-    attempts: int = 0
-    gateway_id: str | None = None
-    deployed_at: datetime | None = None
-    # The fields whose facts changed; None where everything has to be looked at.
-    fields: frozenset[str] | None = None
-    id: int | None = None
-
-    @property
-    def key(self) -> DeploymentKey:
-        """Identify the deployment."""
-        return self.organization_id, self.deployment_id
-
+from services.rules.domain.looks import Cause, Recheck
+from services.rules.domain.surroundings import DeploymentKey
 
 _INSERT = text(
     "INSERT INTO rules.recheck (organization_id, deployment_id, cause, due_at, attempts, gateway_id, deployed_at, "

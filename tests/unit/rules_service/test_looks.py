@@ -5,11 +5,10 @@ from datetime import timedelta
 import pytest
 
 from schemas.vocabulary import RuleStatus
+from services.rules.domain.looks import Cause, Recheck, put_together
 from services.rules.domain.rule_book import RuleBook
 from services.rules.handlers.confirm import pause_after
-from services.rules.handlers.looks import put_together
 from services.rules.handlers.recheck import LONGEST_REST_SECONDS, rest_seconds
-from services.rules.store.rechecks import Cause, Recheck
 from tests.unit.rules_service.samples import NOW, a_rule
 
 

@@ -1,13 +1,13 @@
-"""Which deployments to look at: all reasons put together, what has to be looked at again, and who is compared. Pure."""
+"""Which deployments to look at and why: all reasons put together, what is looked at again, and who is compared."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from schemas.values import dataclass
 from services.rules.domain.rule_book import Books
-from services.rules.domain.surroundings import Surroundings
-from services.rules.store.rechecks import Cause, DeploymentKey, Recheck
+from services.rules.domain.surroundings import DeploymentKey, Surroundings
 
 LONGEST_PAUSE = timedelta(seconds=5)
 # Inventory consumes the same announcement by itself. It may be down for hours, so that it is waited for, rarely in
@@ -15,6 +15,39 @@ LONGEST_PAUSE = timedelta(seconds=5)
 OFTEN_LOOKS = 200
 RARE_PAUSE = timedelta(minutes=5)
 MOST_LOOKS = OFTEN_LOOKS + 2_016
+
+
+class Cause(StrEnum):
+    """Why a deployment is looked at."""
+
+    FACT = "fact"
+    DEPLOYMENT = "deployment"
+    RULE = "rule"
+    HOLD = "hold"
+    CLOCK = "clock"
+    # Something changed with another deployment that rules compare this one with.
+    NEIGHBOUR = "neighbour"
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """A deployment to look at; where it was announced, inventory has to show it first."""
+
+    organization_id: str
+    deployment_id: str
+    cause: Cause
+    due_at: datetime
+    attempts: int = 0
+    gateway_id: str | None = None
+    deployed_at: datetime | None = None
+    # The fields whose facts changed; None where everything has to be looked at.
+    fields: frozenset[str] | None = None
+    id: int | None = None
+
+    @property
+    def key(self) -> DeploymentKey:
+        """Identify the deployment."""
+        return self.organization_id, self.deployment_id
 
 
 @dataclass(frozen=True, slots=True)
