@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from services.platform.database import Database
 
 
-def database_url() -> str:
-    """Give DATABASE_URL; raises UsageError where it is not set."""
+def database_url(*, whose: str) -> str:
+    """Give DATABASE_URL; raises UsageError where it is not set, and says ``whose`` address it has to be."""
     url = os.environ.get("DATABASE_URL", "")
     if not url:
-        raise UsageError("DATABASE_URL is not set; set it to the owner's address of the database: postgresql://…")
+        raise UsageError(f"DATABASE_URL is not set; set it to {whose} address of the database: postgresql://…")
     return url
 
 

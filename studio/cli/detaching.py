@@ -115,7 +115,7 @@ async def _owner() -> "AsyncIterator[Database]":
     from services.platform.database import sqlstate
     from services.platform.schema_state import require_current
 
-    url = database_url()
+    url = database_url(whose="the owner's")
     async with open_database(url, role=None, command="audit-detach", command_timeout_seconds=600) as database:
         try:
             await require_current(url, "promotion")

@@ -25,7 +25,7 @@ def migrate() -> None:
     """Bring the database of DATABASE_URL up to date; several at once wait for one another."""
     from services.platform.migrate import migrate as apply
 
-    apply(database_url())
+    apply(database_url(whose="the owner's"))
     note("the database is up to date")
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = App(
     name="token",
-    help="API keys, directly on the database: DATABASE_URL, and PROMOTION_KEY_PEPPER as the services have it.",
+    help="API keys, directly on the database: DATABASE_URL and PROMOTION_KEY_PEPPER as the services have them.",
 )
 
 COLUMNS = (
@@ -128,7 +128,7 @@ async def _connection() -> "AsyncIterator[AsyncConnection]":
     from services.platform.schema_state import role_of
 
     async with (
-        open_database(database_url(), role=role_of("platform"), command="token") as database,
+        open_database(database_url(whose="the services'"), role=role_of("platform"), command="token") as database,
         database.begin() as connection,
     ):
         yield connection

@@ -56,6 +56,24 @@ def test_a_file_that_holds_no_cases_is_status_two(tmp_path: Path) -> None:
     assert run(["rules", "test", str(tmp_path / "nowhere.json")]) == 2
 
 
+@pytest.mark.parametrize(
+    ("command", "whose"),
+    [
+        (["token", "list"], "the services'"),
+        (["migrate"], "the owner's"),
+        (["audit", "detach", "--keep-months", "6"], "the owner's"),
+    ],
+    ids=["token", "migrate", "detach"],
+)
+def test_without_a_database_it_is_said_whose_address_is_enough(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, command: list[str], whose: str
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+
+    assert run(command) == 2
+    assert f"set it to {whose} address of the database" in capsys.readouterr().err
+
+
 def test_a_value_is_remembered_shown_and_forgotten(configuration: Path, capsys: Capture) -> None:
     run(["config", "set", "url", "http://127.0.0.1:1"])
     run(["config", "show", "-o", "json"])
