@@ -318,7 +318,7 @@ def test_an_administrator_breaks_the_glass_with_a_reason_alone(sign_in: SignIn, 
     expect(approver.get_by_role("button", name="Break the glass…")).to_have_count(0)
 
 
-def test_a_webhook_is_registered_tried_out_and_deleted(sign_in: SignIn, office: Office) -> None:
+def test_a_webhook_is_registered_tried_out_given_a_new_secret_and_deleted(sign_in: SignIn, office: Office) -> None:
     page = sign_in("admin")
     page.goto("/webhooks/new")
 
@@ -333,6 +333,11 @@ def test_a_webhook_is_registered_tried_out_and_deleted(sign_in: SignIn, office: 
     expect(page.get_by_role("main")).not_to_contain_text("whsec_")
     page.get_by_role("button", name="Send a test").click()
     expect(page.get_by_role("region", name="What was sent")).to_contain_text("webhook.test")
+    page.get_by_role("button", name="New secret…").click()
+    page.get_by_role("dialog").get_by_label("ends now").check()
+    page.get_by_role("dialog").get_by_role("button", name="New secret").click()
+    expect(page.get_by_role("main")).to_contain_text("No old secret signs any more.")
+    page.get_by_role("link", name="I have it").click()
     page.get_by_role("button", name="Delete…").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
 

@@ -88,7 +88,7 @@ def with_new_secret(hook: Hook, sealed: str, *, overlap: timedelta, now: datetim
         first = min(old.until for old in kept)
         raise TooManySecrets(
             f"{MOST_OLD_SECRETS} old secrets sign still, which is as many as may; the first of them ends at "
-            f"{first.isoformat(timespec='seconds')}: ask again then, or with overlap_seconds 0, which ends them all now"
+            f"{first.isoformat(timespec='seconds')}: ask again then, or end them all now with overlap_seconds 0"
         )
     return replace(hook, secret=sealed, old_secrets=(OldSecret(hook.secret, now + overlap), *kept))
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from fastapi import Request, Response
 
 from studio.console.api import segment
-from studio.console.forms import read_form
+from studio.console.forms import Form, read_form
 from studio.console.pages.routes import page_routes
 from studio.console.views.webhooks import OFFERED, delivery_standing, filter_of, listed
 from studio.console.visits import Visit, Visiting
@@ -25,6 +25,8 @@ _TOLD = {
     "disable": "Nothing is sent to it any more.",
 }
 _STATUSES = {"enable": "active", "disable": "disabled"}
+# For how long the secret that it has now goes on signing.
+_OVERLAPS_SECONDS = {"day": 86_400, "now": 0}
 
 
 @routes.get("/webhooks")
@@ -80,7 +82,7 @@ async def act(visit: Visiting, request: Request, webhook_id: str, command: str) 
     here = f"/webhooks/{segment(webhook_id)}"
     try:
         if command == "rotate-secret":
-            return await _rotated(visit, here, form.text("version"))
+            return await _rotated(visit, here, form)
         if command == "delete":
             await visit.api.send("DELETE", here)
             return visit.go("/webhooks", "The webhook is deleted.")
@@ -108,10 +110,14 @@ async def redeliver(visit: Visiting, webhook_id: str, delivery_id: str) -> Respo
         return visit.go(here, str(error), "trouble")
 
 
-async def _rotated(visit: Visit, here: str, version: str) -> Response:
+async def _rotated(visit: Visit, here: str, form: Form) -> Response:
+    overlap_seconds = _OVERLAPS_SECONDS.get(form.text("old_secret"))
+    if overlap_seconds is None:
+        return visit.go(here, "Say when the old secret ends, and ask again.", "trouble")
     # A page that is loaded again is sent again: a second secret would be one that nobody has seen.
     try:
-        made = await visit.api.send("POST", f"{here}/rotate-secret", {}, headers=if_match(version))
+        body, headers = {"overlap_seconds": overlap_seconds}, if_match(form.text("version"))
+        made = await visit.api.send("POST", f"{here}/rotate-secret", body, headers=headers)
     except Conflict as error:
         if error.code != "version_mismatch":
             raise

@@ -110,11 +110,39 @@ async def test_a_new_secret_is_shown_once() -> None:
     api = StandIn(answers(**rotated), ADMIN)
 
     page = await api.open(f"/webhooks/{ONE}")
-    shown = await api.open(f"/webhooks/{ONE}/rotate-secret", method="POST", form="version=3")
+    shown = await api.open(f"/webhooks/{ONE}/rotate-secret", method="POST", form="version=3&old_secret=day")
 
     assert 'name="version" value="3"' in page.text
     assert SECRET in shown.text
     assert api.if_match == ['"3"']
+
+
+@pytest.mark.parametrize(
+    ("choice", "overlap_seconds", "until", "said"),
+    [("day", 86_400, at(days=-1), "Old secrets sign too, until"), ("now", 0, None, "No old secret signs any more.")],
+)
+async def test_the_old_secret_stays_for_a_day_or_ends_at_once(
+    choice: str, overlap_seconds: int, until: str | None, said: str
+) -> None:
+    path = f"/webhooks/{ONE}/rotate-secret"
+    api = StandIn(answers(**{path: webhook(secret=SECRET, version=4, previous_secret_until=until)}), ADMIN)
+
+    page = await api.open(f"/webhooks/{ONE}")
+    shown = await api.open(path, method="POST", form=f"version=3&old_secret={choice}")
+
+    assert f'type="radio" name="old_secret" value="{choice}"' in page.text
+    assert ("POST", path, {"overlap_seconds": overlap_seconds}) in api.asked
+    assert said in shown.text
+
+
+@pytest.mark.parametrize("form", ["version=3", "version=3&old_secret=", "version=3&old_secret=never"])
+async def test_no_secret_is_made_where_it_is_not_said_when_the_old_one_ends(form: str) -> None:
+    api = StandIn(answers(**{f"/webhooks/{ONE}/rotate-secret": webhook(secret=SECRET)}), ADMIN)
+
+    shown = await api.open(f"/webhooks/{ONE}/rotate-secret", method="POST", form=form)
+
+    assert (shown.status, shown.headers["location"]) == (303, [f"/webhooks/{ONE}"])
+    assert [asked for asked in api.asked if asked[0] == "POST"] == []
 
 
 @pytest.mark.parametrize(
@@ -125,7 +153,7 @@ async def test_a_new_secret_that_is_refused_says_why(status: int, code: str, sai
     refusal = {"type": f"urn:promotion:problem:{code}", "detail": "4 old secrets sign still"}
     api = StandIn(answers(**{f"/webhooks/{ONE}/rotate-secret": (status, refusal)}), ADMIN)
 
-    shown = await api.open(f"/webhooks/{ONE}/rotate-secret", method="POST", form="version=2")
+    shown = await api.open(f"/webhooks/{ONE}/rotate-secret", method="POST", form="version=2&old_secret=day")
 
     assert (shown.status, shown.headers["location"]) == (303, [f"/webhooks/{ONE}"])
     notice = shown.headers["set-cookie"][0].removeprefix("notice=").partition(".")[0]
@@ -137,7 +165,7 @@ async def test_what_is_no_version_is_never_as_if_none_were_asked_for(form: str) 
     rotated = {f"/webhooks/{ONE}/rotate-secret": webhook(secret=SECRET)}
     api = StandIn(answers(**rotated), ADMIN)
 
-    await api.open(f"/webhooks/{ONE}/rotate-secret", method="POST", form=form)
+    await api.open(f"/webhooks/{ONE}/rotate-secret", method="POST", form=f"old_secret=day&{form}")
 
     assert api.if_match == ['"0"']
 
