@@ -19,8 +19,8 @@ from services.promotion.domain.lifecycle import Transition
 from services.promotion.domain.promotion import Key, Place, Promotion, Slot, Vote
 from services.promotion.rows import EVALUATED, FIXED, READ, STANDING, Column, to_promotion, to_vote
 
-# No row says 'retrying': that is shown alone (attempts.py). It is named because the partial indexes of migration 0001
-# name it, and PostgreSQL looks there only for what they are sure to hold.
+# No row says 'retrying': that is shown alone (attempts.py), and migration 0013 refuses it. It is named because the
+# partial indexes of migration 0001 name it, and PostgreSQL looks there only for what they are sure to hold.
 RUNNING = "status = 'approved' AND status_reason IN ('executing', 'retrying')"
 UNDER_WAY = "status IN ('pending', 'approved')"
 HELD = f"{UNDER_WAY} AND status_reason NOT IN ('executing', 'retrying')"

@@ -55,6 +55,19 @@ async def test_what_executes_can_only_end_and_an_approval_is_never_undone(house:
     for reason in ("cancelled", "expired", "superseded", "rejected"):
         assert await step(house, running, "rejected", reason, also=ended) == "23514"
     assert await step(house, running, "approved", "queued") == "23514"
+    assert await step(house, running, "approved", "executing") == "23514"
+
+
+@pytest.mark.parametrize("standing", ["approved/executing", "approved/queued", "pending/awaiting_approval"])
+async def test_retrying_is_shown_and_never_stored(house: House, standing: str) -> None:
+    running, queued, waiting = uuid4(), uuid4(), uuid4()
+    await house.evaluate(evaluation(running, agent_id="a"))
+    await house.evaluate(evaluation(queued, agent_id="a"))
+    await house.evaluate(evaluation(waiting, requires_approval=True, required_approvers=1))
+    found = {await house.standing(each): each for each in (running, queued, waiting)}
+
+    also = ", executing_at = now(), executing_version = 3"
+    assert await step(house, found[standing], "approved", "retrying", also=also) == "23514"
 
 
 @pytest.mark.parametrize("change", ["status_message = 'x'", "version = version + 1", "due_at = now()"])
