@@ -79,7 +79,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug(
         "the lease's epoch is not looked at", "executor/store/leases.py",
-        "    AND e.epoch = i.epoch AND e.leased AND e.{UNFINISHED}", "    AND e.leased AND e.{UNFINISHED}",
+        "    AND e.epoch = i.epoch AND e.leased AND e.{OPEN}", "    AND e.leased AND e.{OPEN}",
         "tests/integration/executor/test_leases.py",
     ),
     bug(

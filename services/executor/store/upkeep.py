@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.executor.domain.announcement import Finished
 from services.executor.domain.execution import Execution
 from services.executor.store.rows import (
+    ABANDONABLE,
     EXECUTION_COLUMNS,
     FINISHED_COLUMNS,
     UNFINISHED,
@@ -23,7 +24,7 @@ COUNTED_UP_TO = 10_000
 _CLAIM_HOPELESS = text(f"""
     WITH due AS MATERIALIZED (
         SELECT organization_id, promotion_id FROM executor.execution
-        WHERE {UNFINISHED} AND give_up_at <= :now AND (due_at <= :now OR NOT leased)
+        WHERE {ABANDONABLE} AND give_up_at <= :now AND (due_at <= :now OR NOT leased)
         ORDER BY give_up_at LIMIT {BATCH} FOR UPDATE SKIP LOCKED
     )
     UPDATE executor.execution AS e SET
