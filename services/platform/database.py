@@ -141,10 +141,7 @@ class Database:
 
 
 async def _plan_anew(connection: AsyncConnection) -> None:
-    connected = connection.sync_connection
-    if connected is None:
-        return
-    now, known = time.monotonic(), connected.info
+    now, known = time.monotonic(), connection.info
     until, kept_seconds = known.get("plans", (now + _FIRST_PLANS_SECONDS, _FIRST_PLANS_SECONDS))
     if now >= until:
         await connection.execute(_PLAN_ANEW)

@@ -56,18 +56,23 @@ class Coalescer(Generic[ItemT, OutcomeT]):
     async def _work(self) -> None:
         try:
             while self._waiting:
-                async with self._turn:
-                    await asyncio.sleep(max(0.0, self._next_at - time.monotonic()) if self._waiting else 0.0)
-                    batch = self._waiting[: self._largest_batch]
-                    del self._waiting[: self._largest_batch]
-                    if batch:
-                        self._next_at = time.monotonic() + self._pace_seconds
-                if batch:
+                if batch := await self._next():
                     await self._settle(batch)
         finally:
             # In the same step in which nothing was found waiting, so that no item waits for a worker that has gone.
             if (task := asyncio.current_task()) is not None:
                 self._tasks.discard(task)
+
+    async def _next(self) -> Sequence[_Waiting[ItemT, OutcomeT]]:
+        """Take what waits when its time has come; nothing where another worker took it meanwhile."""
+        async with self._turn:
+            if not self._waiting:
+                return ()
+            await asyncio.sleep(max(0.0, self._next_at - time.monotonic()))
+            batch = self._waiting[: self._largest_batch]
+            del self._waiting[: self._largest_batch]
+            self._next_at = time.monotonic() + self._pace_seconds
+        return batch
 
     async def _settle(self, batch: Sequence[_Waiting[ItemT, OutcomeT]]) -> None:
         try:

@@ -74,8 +74,8 @@ class SomeUnprocessable(Exception):
 class Subscription:
     """One topic that a service consumes, in a group of its own, and what it does with the events.
 
-    ``patient`` is a subscription whose events nobody waits for: it lets them gather while there are many, and asks the
-    embedded broker for them less often while there are none.
+    ``patient`` is a subscription whose events nobody waits for: it lets them gather while they come one by one, and asks
+    the embedded broker for them less often.
     """
 
     topic: str
@@ -246,8 +246,8 @@ class Consumers:
             security=faststream_security(self._settings),
         )
         self._broker = broker
-        for topic, patient in self._patient.items():
-            self._subscribe(broker, topic, PATIENT_WAIT_MS if patient else WAIT_MS)
+        for topic in self._patient:
+            self._subscribe(broker, topic)
         await broker.start()
         self._progress = Progress(self._processors)
         for topic, subscriber in self._subscribers.items():
@@ -313,7 +313,7 @@ class Consumers:
 
         consumer.getmany = getmany
 
-    def _subscribe(self, broker: KafkaBroker, topic: str, wait_ms: int) -> None:
+    def _subscribe(self, broker: KafkaBroker, topic: str) -> None:
         options: dict[str, Any] = {
             "group_id": consumer_group(self._service, topic),
             "auto_offset_reset": "earliest",
@@ -327,6 +327,7 @@ class Consumers:
         if self._settings.embedded:
             # No consumer group: the embedded broker cannot have two members in one.
             partitions = [TopicPartition(topic, number) for number in range(self._settings.kafka_partitions)]
+            wait_ms = PATIENT_WAIT_MS if self._patient[topic] else WAIT_MS
             subscriber = broker.subscriber(partitions=partitions, fetch_max_wait_ms=wait_ms, **options)
         else:
             subscriber = broker.subscriber(
