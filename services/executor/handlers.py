@@ -10,7 +10,7 @@ from services.executor import tracing as spans
 from services.executor.domain.announcement import announcement
 from services.executor.domain.course import FENCING_SECONDS
 from services.executor.domain.execution import Order
-from services.executor.settlements import Result
+from services.executor.domain.settlements import Result
 from services.executor.store import arrivals, leases, orphans
 from services.executor.store.arrivals import Arrival
 from services.platform import tracing

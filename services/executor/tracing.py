@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from schemas.traces import TraceContext, parent_in, trace_of
 from services.executor.domain.answers import Answer, Call, NoAnswer
 from services.executor.domain.execution import Order
-from services.executor.settlements import Result
+from services.executor.domain.settlements import Result
 from services.executor.store.arrivals import Arrival
 from services.platform import tracing
 from services.platform.tracing import Kind, Span

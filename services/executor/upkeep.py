@@ -12,8 +12,8 @@ from services.executor.domain.announcement import announcement
 from services.executor.domain.answers import Call, Fenced, read_reply
 from services.executor.domain.course import give_up
 from services.executor.domain.retry import delay_seconds
+from services.executor.domain.settlements import Result
 from services.executor.gateways import GatewayClient
-from services.executor.settlements import Result
 from services.executor.store import orphans, retention, upkeep
 from services.executor.store.gateways import Gateway, find_gateways
 from services.executor.store.orphans import Attempt, Orphan

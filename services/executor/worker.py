@@ -18,9 +18,9 @@ from services.executor.domain.answers import Call, Reply, Unknown, Unsent, read_
 from services.executor.domain.breaker import Breaker, BreakerState
 from services.executor.domain.course import Released, Step, first_step, next_step
 from services.executor.domain.execution import Execution, LeaseId
+from services.executor.domain.settlements import Result
 from services.executor.gateways import GatewayClient
 from services.executor.lanes import Held, Lane, share_out
-from services.executor.settlements import Result
 from services.executor.store import leases
 from services.executor.store.gateways import Gateway, gateways_with_work
 from services.platform.clock import Clock

@@ -6,14 +6,13 @@ Every claim raises the epoch, and nothing is written under an epoch that is not 
 from collections.abc import Sequence
 from dataclasses import field
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.values import dataclass
-from schemas.vocabulary import StatusReason
-from services.executor.domain.execution import Execution, ExecutionStatus, LeaseId
+from services.executor.domain.execution import Execution, LeaseId
+from services.executor.domain.settlements import Settlement
 from services.executor.store.rows import EXECUTION_COLUMNS, IN_SLOT, OPEN, UNFINISHED, columns, to_execution
 
 _FAR_FUTURE = "'infinity'::timestamptz"
@@ -32,27 +31,6 @@ class Wanted:
     probe: bool
     url: str | None
     credential: str | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
-    """What became of a lease: the row as it has to be from now on."""
-
-    organization_id: str
-    promotion_id: UUID
-    epoch: int
-    status: ExecutionStatus
-    due_at: datetime
-    asked_to_wait: bool
-    doubtful: bool
-    verdict: StatusReason | None
-    last_error: str | None
-    give_up_at: datetime
-    finished_at: datetime | None
-    # Claims that came to nothing do not count.
-    attempts: int
-    # Something of it may be live at the address that was called.
-    orphaned: bool
 
 
 # Nothing of it can be live anywhere, so that it goes where its gateway is now.

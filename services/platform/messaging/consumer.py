@@ -74,8 +74,8 @@ class SomeUnprocessable(Exception):
 class Subscription:
     """One topic that a service consumes, in a group of its own, and what it does with the events.
 
-    ``patient`` is a subscription whose events nobody waits for: it lets them gather while they come one by one, and asks
-    the embedded broker for them less often.
+    ``patient`` is a subscription whose events nobody waits for: it lets them gather while they come one by one, and
+    asks the embedded broker for them less often.
     """
 
     topic: str

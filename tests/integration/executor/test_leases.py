@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from schemas.vocabulary import StatusReason
 from services.executor import handlers
 from services.executor.domain.course import Failed, Succeeded
-from services.executor.settlements import Result
+from services.executor.domain.settlements import Result
 from services.executor.store import leases
 from services.executor.store.leases import Wanted
 from services.executor.worker import LEASE

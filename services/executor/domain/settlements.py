@@ -3,12 +3,34 @@
 from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
+from uuid import UUID
 
 from schemas.values import dataclass
+from schemas.vocabulary import StatusReason
 from services.executor.domain.announcement import Finished
 from services.executor.domain.course import Again, Failed, Outcome, Released, Succeeded
 from services.executor.domain.execution import Execution, ExecutionStatus, checked_move
-from services.executor.store.leases import Settlement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What became of a lease: the row as it has to be from now on."""
+
+    organization_id: str
+    promotion_id: UUID
+    epoch: int
+    status: ExecutionStatus
+    due_at: datetime
+    asked_to_wait: bool
+    doubtful: bool
+    verdict: StatusReason | None
+    last_error: str | None
+    give_up_at: datetime
+    finished_at: datetime | None
+    # Claims that came to nothing do not count.
+    attempts: int
+    # Something of it may be live at the address that was called.
+    orphaned: bool
 
 
 @dataclass(frozen=True, slots=True)
