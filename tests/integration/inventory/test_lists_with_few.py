@@ -1,0 +1,52 @@
+"""Lists of which there are few among very many deployments: PostgreSQL reads what it gives, not all that there is."""
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from services.inventory.store import deployments
+from services.platform.database import Database
+
+MANY = 20_000
+FEW = 500
+_FILL = """INSERT INTO inventory.deployment (organization_id, gateway_id, deployment_id, agent_id, environment, version,
+        status, deployed_at, succeeded_at, active_since, changed_at)
+    SELECT 'acme', 'gw-staging', 'dep-' || n, 'agent-' || n, 'staging', '1.0.0', 'active', i.at, i.at, i.at, i.at
+    FROM generate_series(1, $1) AS n, LATERAL (SELECT now() - n * interval '1 second' AS at) AS i"""
+_FEW = """INSERT INTO inventory.deployment (organization_id, gateway_id, deployment_id, agent_id, environment, version,
+        status, deployed_at, failed_at, changed_at)
+    SELECT 'acme', 'gw-staging', 'dep-0', 'agent-0', 'staging', '1.0.0', 'failed', now() - interval '1 day', now(), now()
+"""
+_READ = "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = 'deployment'"
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ({}, 10),
+        ({"status": "active"}, 10),
+        ({"status": "failed"}, 1),
+        ({"status": "retired"}, 0),
+        ({"environment": "staging"}, 10),
+        ({"environment": "production"}, 0),
+        ({"gateway_id": "gw-staging"}, 10),
+        ({"gateway_id": "gw-production"}, 0),
+        ({"agent_id": "agent-7"}, 1),
+        ({"agent_id": "nobody"}, 0),
+    ],
+)
+async def test_a_list_reads_little_more_than_it_gives(database: str, filters: dict[str, str], found: int) -> None:
+    owner = await asyncpg.connect(database)
+    await owner.execute(_FILL, MANY)
+    await owner.execute(_FEW)
+    await owner.execute("ANALYZE inventory.deployment")
+    await owner.close()
+    pool = Database(database, role="promotion_inventory", application_name="test", every_organization=True)
+
+    async with pool.begin(organizations={"acme"}) as connection:
+        given = await deployments.page(connection, organization_id="acme", filters=filters, before=None, limit=10)
+        read = await connection.scalar(text(_READ))
+    await pool.close()
+
+    assert len(given) == found
+    assert read < FEW
