@@ -6,15 +6,19 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-# Agents with something live, and those whose first promotion is under way.
+# Agents with something live, and those whose first promotion is under way: as many of each as may be on the page.
+_IS_WANTED = (
+    "organization_id = :organization AND agent_id > :after "
+    "AND (:part = '' OR position(lower(:part) IN lower(agent_id)) > 0) "
+    "AND (cast(:agents AS text[]) IS NULL OR agent_id = ANY(:agents))"
+)
 _AGENTS = text(
-    "SELECT agent_id FROM ("
-    "SELECT agent_id FROM inventory.deployment WHERE organization_id = :organization AND status = 'active' "
-    "AND NOT :moving UNION "
-    "SELECT agent_id FROM promotion.published_promotion WHERE organization_id = :organization "
-    "AND status IN ('pending', 'approved')) AS known "
-    "WHERE agent_id > :after AND (:part = '' OR position(lower(:part) IN lower(agent_id)) > 0) "
-    "AND (cast(:agents AS text[]) IS NULL OR agent_id = ANY(:agents)) ORDER BY agent_id LIMIT :limit"
+    "SELECT agent_id FROM ("  # noqa: S608
+    f"(SELECT DISTINCT agent_id FROM inventory.deployment WHERE {_IS_WANTED} AND status = 'active' AND NOT :moving "
+    "ORDER BY agent_id LIMIT :limit) UNION "
+    f"(SELECT DISTINCT agent_id FROM promotion.published_promotion WHERE {_IS_WANTED} "
+    "AND status IN ('pending', 'approved') ORDER BY agent_id LIMIT :limit)) AS known "
+    "ORDER BY agent_id LIMIT :limit"
 )
 
 _LIVE = text(

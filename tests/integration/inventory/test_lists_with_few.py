@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from services.inventory.store import deployments
+from services.inventory.store import board, deployments
 from services.platform.database import Database
 
 MANY = 20_000
@@ -15,7 +15,8 @@ _FILL = """INSERT INTO inventory.deployment (organization_id, gateway_id, deploy
     FROM generate_series(1, $1) AS n, LATERAL (SELECT now() - n * interval '1 second' AS at) AS i"""
 _FEW = """INSERT INTO inventory.deployment (organization_id, gateway_id, deployment_id, agent_id, environment, version,
         status, deployed_at, failed_at, changed_at)
-    SELECT 'acme', 'gw-staging', 'dep-0', 'agent-0', 'staging', '1.0.0', 'failed', now() - interval '1 day', now(), now()
+    SELECT 'acme', 'gw-staging', 'dep-0', 'agent-0', 'staging', '1.0.0', 'failed', i.at, i.at, i.at
+    FROM (SELECT now() - interval '1 day' AS at) AS i
 """
 _READ = "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = 'deployment'"
 
@@ -45,6 +46,25 @@ async def test_a_list_reads_little_more_than_it_gives(database: str, filters: di
 
     async with pool.begin(organizations={"acme"}) as connection:
         given = await deployments.page(connection, organization_id="acme", filters=filters, before=None, limit=10)
+        read = await connection.scalar(text(_READ))
+    await pool.close()
+
+    assert len(given) == found
+    assert read < FEW
+
+
+@pytest.mark.parametrize(("after", "found"), [("", 10), ("agent-9", 10), ("agent-zzz", 0)])
+async def test_a_page_of_the_board_reads_little_more_agents_than_it_gives(
+    database: str, after: str, found: int
+) -> None:
+    owner = await asyncpg.connect(database)
+    await owner.execute(_FILL, MANY)
+    await owner.execute("ANALYZE inventory.deployment")
+    await owner.close()
+    pool = Database(database, role="promotion_inventory", application_name="test", every_organization=True)
+
+    async with pool.begin(organizations={"acme"}) as connection:
+        given = await board.agents(connection, "acme", part="", only=None, moving=False, after=after, limit=10)
         read = await connection.scalar(text(_READ))
     await pool.close()
 
