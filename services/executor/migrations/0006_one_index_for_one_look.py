@@ -1,4 +1,4 @@
-"""Partial indexes whose conditions differ in their words, so that none serves a look that is another's."""
+"""Partial indexes for what is due and for what is given up, of which neither serves a look into a slot."""
 
 from alembic import op
 
@@ -7,9 +7,7 @@ down_revision = "executor_0005"
 
 
 def upgrade() -> None:
-    op.execute("DROP INDEX executor.execution_due")
-    op.execute("""CREATE INDEX execution_due ON executor.execution (organization_id, gateway_id, due_at)
+    op.execute("""CREATE INDEX execution_due_by_gateway ON executor.execution (organization_id, gateway_id, due_at)
         WHERE finished_at IS NULL""")
-    op.execute("DROP INDEX executor.execution_give_up")
-    op.execute("""CREATE INDEX execution_give_up ON executor.execution (give_up_at)
+    op.execute("""CREATE INDEX execution_to_give_up ON executor.execution (give_up_at)
         WHERE finished_at IS NULL AND NOT taken""")

@@ -17,8 +17,8 @@ EXECUTION_COLUMNS = (
 FINISHED_COLUMNS = (*ORDER_COLUMNS, "status", "verdict", "last_error", "finished_at")
 
 # Four ways to say that an execution has not ended. Where its statistics take a partial index for empty, as those of a
-# quiet hour do, PostgreSQL reads it from end to end; so each index has a way of its own and serves no other statement:
-# what is due by gateway, what is in a slot, what is past all hope, and what is found by its key.
+# quiet hour do, PostgreSQL reads it from end to end, so that the index for one look must not do for another: what is
+# due, what is in a slot, what is to be given up (only what has ended is ever taken), and what is found by its key.
 UNFINISHED = "finished_at IS NULL"
 IN_SLOT = "status IN ('waiting', 'calling', 'looking_up', 'fencing')"
 ABANDONABLE = "finished_at IS NULL AND NOT taken"

@@ -203,7 +203,7 @@ class Relay:
             async with connection.transaction() if refusals else contextlib.nullcontext():
                 await set_aside(connection, self._schema, refusals)
                 rows = await self._fetch(connection, self._delete_and_go_on, [row["id"] for row in rows])
-            # Not by the fetch alone: what it found may be what cannot be published.
+            # A batch was published; that rows can be read alone says nothing of Kafka.
             self._failures = 0
 
     async def _fetch(self, connection: asyncpg.Connection, statement: str, *values: object) -> list[asyncpg.Record]:

@@ -15,7 +15,7 @@ def upgrade() -> None:
             WHEN NEW.version <> OLD.version + 1 OR NEW.status_reason = 'retrying' THEN false
             WHEN OLD.status = 'pending' THEN NEW.status IN ('pending', 'approved', 'rejected')
                 AND NEW.status_reason <> 'executing'
-            WHEN OLD.status_reason = 'executing' THEN NEW.status IN ('completed', 'failed')
+            WHEN OLD.status_reason IN ('executing', 'retrying') THEN NEW.status IN ('completed', 'failed')
             WHEN NEW.status_reason = 'executing' THEN OLD.status_reason = 'queued'
             ELSE NEW.status = 'approved' OR NEW.status_reason IN ('cancelled', 'expired', 'superseded')
         END)

@@ -1,6 +1,6 @@
 """An index of what is queued alone, so that a plan made for few promotions stays good for many.
 
-Mostly it is empty, so that no index of more than that is ever taken for as cheap.
+It is mostly empty, so that no larger index is taken for as cheap.
 """
 
 from alembic import op

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime
+from typing import TypeAlias
 
 from schemas.values import dataclass
 from schemas.vocabulary import DEFAULT_ENVIRONMENTS, DeploymentStatus
 
 # By organization and id.
-DeploymentKey = tuple[str, str]
+DeploymentKey: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)

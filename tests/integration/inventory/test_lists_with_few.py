@@ -50,11 +50,11 @@ async def test_a_list_reads_little_more_than_it_gives(database: str, filters: di
     await pool.close()
 
     assert len(given) == found
-    assert read < FEW
+    assert found <= read < FEW
 
 
 @pytest.mark.parametrize(("after", "found"), [("", 10), ("agent-9", 10), ("agent-zzz", 0)])
-async def test_a_page_of_the_board_reads_little_more_agents_than_it_gives(
+async def test_a_page_of_the_board_reads_few_more_deployments_than_it_names_agents(
     database: str, after: str, found: int
 ) -> None:
     owner = await asyncpg.connect(database)
@@ -69,4 +69,4 @@ async def test_a_page_of_the_board_reads_little_more_agents_than_it_gives(
     await pool.close()
 
     assert len(given) == found
-    assert read < FEW
+    assert found <= read < FEW
