@@ -16,9 +16,10 @@ EXECUTION_COLUMNS = (
 )  # fmt: skip
 FINISHED_COLUMNS = (*ORDER_COLUMNS, "status", "verdict", "last_error", "finished_at")
 
-# Four ways to say that an execution has not ended. Where its statistics take a partial index for empty, as those of a
-# quiet hour do, PostgreSQL reads it from end to end, so that the index for one look must not do for another: what is
-# due, what is in a slot, what is to be given up (only what has ended is ever taken), and what is found by its key.
+# Four ways to say that an execution has not ended (only what has ended is ever taken). Where its statistics take a
+# partial index for empty, as those of a quiet hour do, PostgreSQL reads it from end to end. A claim looks for what is
+# due, and for each of that into its slot: neither look can be served by the index for the other, nor by that of what is
+# to be given up. What is found by its key is found by that alone.
 UNFINISHED = "finished_at IS NULL"
 IN_SLOT = "status IN ('waiting', 'calling', 'looking_up', 'fencing')"
 ABANDONABLE = "finished_at IS NULL AND NOT taken"

@@ -1,11 +1,13 @@
 """Lists of which there are few among very many deployments: PostgreSQL reads what it gives, not all that there is."""
 
+from collections.abc import AsyncIterator
+
 import asyncpg
 import pytest
-from sqlalchemy import text
 
 from services.inventory.store import board, deployments
 from services.platform.database import Database
+from tests.integration.rows_read import rows_read
 
 MANY = 20_000
 FEW = 500
@@ -18,7 +20,19 @@ _FEW = """INSERT INTO inventory.deployment (organization_id, gateway_id, deploym
     SELECT 'acme', 'gw-staging', 'dep-0', 'agent-0', 'staging', '1.0.0', 'failed', i.at, i.at, i.at
     FROM (SELECT now() - interval '1 day' AS at) AS i
 """
-_READ = "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = 'deployment'"
+
+
+@pytest.fixture
+async def full(database: str) -> AsyncIterator[Database]:
+    """Inventory with very many deployments live in staging, and one that failed."""
+    owner = await asyncpg.connect(database)
+    await owner.execute(_FILL, MANY)
+    await owner.execute(_FEW)
+    await owner.execute("ANALYZE inventory.deployment")
+    await owner.close()
+    pool = Database(database, role="promotion_inventory", application_name="test", every_organization=True)
+    yield pool
+    await pool.close()
 
 
 @pytest.mark.parametrize(
@@ -36,18 +50,10 @@ _READ = "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user
         ({"agent_id": "nobody"}, 0),
     ],
 )
-async def test_a_list_reads_little_more_than_it_gives(database: str, filters: dict[str, str], found: int) -> None:
-    owner = await asyncpg.connect(database)
-    await owner.execute(_FILL, MANY)
-    await owner.execute(_FEW)
-    await owner.execute("ANALYZE inventory.deployment")
-    await owner.close()
-    pool = Database(database, role="promotion_inventory", application_name="test", every_organization=True)
-
-    async with pool.begin(organizations={"acme"}) as connection:
+async def test_a_list_reads_little_more_than_it_gives(full: Database, filters: dict[str, str], found: int) -> None:
+    async with full.begin(organizations={"acme"}) as connection:
         given = await deployments.page(connection, organization_id="acme", filters=filters, before=None, limit=10)
-        read = await connection.scalar(text(_READ))
-    await pool.close()
+        read = await rows_read(connection, "inventory.deployment")
 
     assert len(given) == found
     assert found <= read < FEW
@@ -55,18 +61,11 @@ async def test_a_list_reads_little_more_than_it_gives(database: str, filters: di
 
 @pytest.mark.parametrize(("after", "found"), [("", 10), ("agent-9", 10), ("agent-zzz", 0)])
 async def test_a_page_of_the_board_reads_few_more_deployments_than_it_names_agents(
-    database: str, after: str, found: int
+    full: Database, after: str, found: int
 ) -> None:
-    owner = await asyncpg.connect(database)
-    await owner.execute(_FILL, MANY)
-    await owner.execute("ANALYZE inventory.deployment")
-    await owner.close()
-    pool = Database(database, role="promotion_inventory", application_name="test", every_organization=True)
-
-    async with pool.begin(organizations={"acme"}) as connection:
+    async with full.begin(organizations={"acme"}) as connection:
         given = await board.agents(connection, "acme", part="", only=None, moving=False, after=after, limit=10)
-        read = await connection.scalar(text(_READ))
-    await pool.close()
+        read = await rows_read(connection, "inventory.deployment")
 
     assert len(given) == found
     assert found <= read < FEW

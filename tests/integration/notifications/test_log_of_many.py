@@ -2,11 +2,11 @@
 
 import asyncpg
 import pytest
-from sqlalchemy import text
 
 from services.notifications.domain.hook import Hook
 from services.notifications.store import log
 from tests.integration.notifications.desk import ORGANIZATION, Desk
+from tests.integration.rows_read import rows_read
 
 MANY = 20_000
 FEW = 500
@@ -15,7 +15,6 @@ _FILL = """INSERT INTO notifications.delivery (organization_id, id, webhook_id, 
     SELECT $1, gen_random_uuid(), $2, 'event ' || n, 'webhook.test', '{}', now() - n * interval '1 second', now(),
         CASE WHEN n = $3 THEN 'failed' ELSE 'delivered' END, now(), now()
     FROM generate_series(1, $3) AS n"""
-_READ = "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = 'delivery'"
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ async def test_a_page_of_one_status_reads_little_more_than_it_gives(
         given = await log.page(
             connection, organization_id=ORGANIZATION, webhook_id=full.id, status=status, before=None, limit=10
         )
-        read = await connection.scalar(text(_READ))
+        read = await rows_read(connection, "notifications.delivery")
 
     assert len(given) == found
     assert read < FEW

@@ -9,10 +9,10 @@ from services.platform import database
 from services.promotion import listing, overviews, store
 from services.promotion.domain.promotion import Slot
 from tests.integration.promotion.house import ORGANIZATION, House, completion, evaluation
+from tests.integration.rows_read import rows_read
 
 MANY = 20_000
 FEW = 500
-_READ = "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = :table"
 _COLUMNS = """SELECT attname AS name FROM pg_attribute
     WHERE attrelid = cast(:table AS regclass) AND attnum > 0 AND NOT attisdropped AND attgenerated = ''"""
 _COPY = """INSERT INTO {table} ({columns}) SELECT {values}
@@ -75,7 +75,7 @@ async def full(house: House) -> House:
 async def test_a_list_reads_little_more_than_it_gives(full: House, filters: dict[str, str], found: int) -> None:
     async with full.database.begin() as connection:
         given = await listing.page(connection, organization_id=ORGANIZATION, filters=filters, before=None, limit=10)
-        read = await connection.scalar(text(_READ), {"table": "promotion"})
+        read = await rows_read(connection, "promotion.promotion")
 
     assert len(given) == found
     assert read < FEW
@@ -100,7 +100,7 @@ async def test_who_is_next_in_a_slot_is_found_without_reading_who_was(
 
     async with house.database.begin(organizations={ORGANIZATION}, keeps_plans=True) as connection:
         following = await store.first_queued(connection, slots)
-        read = await connection.scalar(text(_READ), {"table": "promotion"})
+        read = await rows_read(connection, "promotion.promotion")
 
     assert following == set()
     assert read < FEW
@@ -114,7 +114,7 @@ async def test_what_somebody_never_did_is_not_looked_for_in_what_services_did(ho
 
     async with house.database.begin() as connection:
         given = await overviews.audit(connection, ORGANIZATION, actor="nobody", before=2**62, limit=10)
-        read = await connection.scalar(text(_READ), {"table": month.name.partition(".")[2]})
+        read = await rows_read(connection, month.name)
 
     assert given == []
     assert read < FEW
