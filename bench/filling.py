@@ -120,6 +120,11 @@ async def _chain(connection: asyncpg.Connection, *, copies: int, step: timedelta
     )  # fmt: skip
     # Who reads the history in its order goes on from its new end.
     await connection.execute("UPDATE notifications.position SET chain_seq = $1", head.seq)
+    # What a trigger writes.
+    await connection.execute(
+        "TRUNCATE inventory.agent_names; SELECT inventory.note_agents(organization_id, array_agg(agent_id)) "
+        "FROM (SELECT DISTINCT organization_id, agent_id FROM inventory.deployment) AS known GROUP BY organization_id"
+    )
     # Statistics are counted from the oldest promotion on.
     await connection.execute("TRUNCATE promotion.tally, promotion.counted")
 

@@ -9,7 +9,7 @@ from schemas.resources import Page
 from schemas.text import Identifier
 from schemas.vocabulary import Role
 from services.inventory.domain.board import lay_out
-from services.inventory.store import board
+from services.inventory.store import agents, board
 from services.platform.database import Database
 from services.platform.http.authentication import requires
 from services.platform.http.cursors import read_cursor, write_cursor
@@ -33,7 +33,7 @@ def add_board_routes(routes: APIRouter, database: Database) -> None:
         """Give what is live, under way and gone wrong, agent by agent."""
         organization_id = viewer.organization_id
         async with database.begin() as connection:
-            names = await board.agents(
+            names = await agents.page(
                 connection,
                 organization_id,
                 part=agent.replace("\x00", ""),

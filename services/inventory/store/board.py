@@ -6,21 +6,6 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-# Agents with something live, and those whose first promotion is under way: as many of each as may be on the page.
-_IS_WANTED = (
-    "organization_id = :organization AND agent_id > :after "
-    "AND (:part = '' OR position(lower(:part) IN lower(agent_id)) > 0) "
-    "AND (cast(:agents AS text[]) IS NULL OR agent_id = ANY(:agents))"
-)
-_AGENTS = text(
-    "SELECT agent_id FROM ("  # noqa: S608
-    f"(SELECT DISTINCT agent_id FROM inventory.deployment WHERE {_IS_WANTED} AND status = 'active' AND NOT :moving "
-    "ORDER BY agent_id LIMIT :limit) UNION "
-    f"(SELECT DISTINCT agent_id FROM promotion.published_promotion WHERE {_IS_WANTED} "
-    "AND status IN ('pending', 'approved') ORDER BY agent_id LIMIT :limit)) AS known "
-    "ORDER BY agent_id LIMIT :limit"
-)
-
 _LIVE = text(
     "SELECT d.*, p.created_by AS requested_by FROM inventory.deployment d "
     "LEFT JOIN promotion.published_promotion p ON p.organization_id = d.organization_id "
@@ -49,31 +34,6 @@ _TROUBLE = text(
     "ORDER BY agent_id, target_environment, target_gateway_id, created_at DESC) AS ended "
     "WHERE status IN ('failed', 'rejected')"
 )
-
-
-async def agents(
-    connection: AsyncConnection,
-    organization_id: str,
-    *,
-    part: str,
-    only: Sequence[str] | None,
-    moving: bool,
-    after: str,
-    limit: int,
-) -> list[str]:
-    """Name the agents after ``after`` that the filter lets through, in order."""
-    rows = await connection.execute(
-        _AGENTS,
-        {
-            "organization": organization_id,
-            "part": part,
-            "agents": None if only is None else list(only),
-            "moving": moving,
-            "after": after,
-            "limit": limit,
-        },
-    )
-    return list(rows.scalars())
 
 
 async def live(connection: AsyncConnection, organization_id: str, names: Sequence[str]) -> list[Mapping[str, Any]]:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from services.inventory.store import board, deployments
+from services.inventory.store import agents, deployments
 from services.platform.database import Database
 from tests.integration.rows_read import rows_read
 
@@ -64,7 +64,7 @@ async def test_a_page_of_the_board_reads_few_more_deployments_than_it_names_agen
     full: Database, after: str, found: int
 ) -> None:
     async with full.begin(organizations={"acme"}) as connection:
-        given = await board.agents(connection, "acme", part="", only=None, moving=False, after=after, limit=10)
+        given = await agents.page(connection, "acme", part="", only=None, moving=False, after=after, limit=10)
         read = await rows_read(connection, "inventory.deployment")
 
     assert len(given) == found
