@@ -76,7 +76,6 @@ async def _measure(dsn: str, count: int) -> dict[str, float]:
         trigger=Trigger(outbox=outbox),
         clock=lambda: datetime.now(UTC),
         hold_seconds=300,
-        settled=lambda: None,
     )
     await _write_rules(database, start)
     wake = asyncio.Event()

@@ -41,7 +41,6 @@ def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
         clock=clock,
         jitter=random.random,
         announce_after=announce_after,
-        settled=lambda: service.wake_relay(),
     )
     upkeep = Upkeep(
         database=database,
@@ -52,14 +51,13 @@ def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
         announce_after=announce_after,
         gateway_timeout=timedelta(seconds=settings.gateway_timeout_seconds),
         kept=timedelta(days=settings.executions_kept_days),
-        settled=lambda: service.wake_relay(),
     )
 
     async def observe() -> float:
         worker.observe()
         return 1.0
 
-    service = Service(
+    return Service(
         NAME,
         settings=settings,
         subscriptions=subscriptions(outbox=outbox, deadline=timedelta(seconds=settings.execution_deadline_seconds)),
@@ -75,4 +73,3 @@ def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
         outbox=outbox,
         clock=clock,
     )
-    return service

@@ -44,8 +44,6 @@ class Upkeep:
     announce_after: timedelta
     gateway_timeout: timedelta
     kept: timedelta
-    # Called after each transaction that reported something.
-    settled: Callable[[], None]
 
     async def give_up(self) -> float:
         """End what not even a fence could end in time."""
@@ -59,8 +57,6 @@ class Upkeep:
                 "execution given up", promotion_id=result.execution.order.key, orphaned=result.orphaned,
                 organization_id=result.execution.order.organization_id,
             )  # fmt: skip
-        if results:
-            self.settled()
         return 0.0 if len(results) == upkeep.BATCH else GIVE_UP_SECONDS
 
     async def announce(self) -> float:
@@ -73,7 +69,6 @@ class Upkeep:
             metrics.ORPHANS.set(await orphans.count(connection))
         if finished:
             _log.info("outcomes reported again", count=len(finished))
-            self.settled()
         return 0.0 if len(finished) == upkeep.BATCH else ANNOUNCE_SECONDS
 
     async def forget(self) -> float:

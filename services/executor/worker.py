@@ -39,7 +39,7 @@ _log = structlog.get_logger()
 class Worker:
     """Carries out what is due; ``round`` is a loop's step, ``drain`` ends it in order while that loop still runs.
 
-    ``settled`` is called after each transaction that reported something; ``jitter`` gives numbers from 0 to 1.
+    ``jitter`` gives numbers from 0 to 1.
     """
 
     def __init__(
@@ -51,7 +51,6 @@ class Worker:
         clock: Clock,
         jitter: Callable[[], float],
         announce_after: timedelta,
-        settled: Callable[[], None],
     ) -> None:
         self.wake = asyncio.Event()
         self._database = database
@@ -60,7 +59,6 @@ class Worker:
         self._clock = clock
         self._jitter = jitter
         self._announce_after = announce_after
-        self._settled = settled
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._held: dict[LeaseId, Held] = {}
         self._tasks: dict[LeaseId, asyncio.Task[None]] = {}
@@ -176,8 +174,6 @@ class Worker:
             self._held.pop(result.execution.lease_id, None)
         for result in settled:
             metrics.OUTCOMES.labels(type(result.outcome).__name__.lower()).inc()
-        if any(result.finished() is not None for result in settled):
-            self._settled()
         if len(settled) < len(results):
             _log.warning("outcomes of lost leases dropped", dropped=len(results) - len(settled))
 

@@ -55,11 +55,10 @@ STATEMENT_SECONDS = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What the ingress needs to write for one service: its database role, its outbox, and a way to wake its relay."""
+    """What the ingress needs to write for one service: its database role and its outbox."""
 
     database: Database
     outbox: Outbox
-    wake: Wake
 
 
 def build_service(settings: Settings, clock: Clock = utc_now, *, answer_seconds: float = ANSWER_SECONDS) -> Ingress:
@@ -86,6 +85,8 @@ def build_app(settings: Settings, clock: Clock = utc_now, *, answer_seconds: flo
     async def lag() -> dict[str, int]:
         return {}
 
+    # The others' relays run in their processes.
+    wakes = [Wake(sides[name].database, sides[name].outbox) for name in _ROUTERS]
     reporter = Reporter(NAME, settings.instance, NAME, sides[NAME].database, trouble, lag, clock)
 
     @contextlib.asynccontextmanager
@@ -95,7 +96,7 @@ def build_app(settings: Settings, clock: Clock = utc_now, *, answer_seconds: flo
             feeds.run(),
             reporter.run(),
             let_go_of_letters(identities, clock, kept=timedelta(days=settings.dead_letters_kept_days)),
-            *(side.wake.run() for side in sides.values()),
+            *(wake.run() for wake in wakes),
         ]
         tasks = [asyncio.create_task(work) for work in running]
         yield
@@ -138,14 +139,12 @@ def build_app(settings: Settings, clock: Clock = utc_now, *, answer_seconds: flo
 def _mount(app: FastAPI, sides: dict[str, Side], settings: Settings, clock: Clock) -> None:
     for name, router in _ROUTERS.items():
         side = sides[name]
-        routes = router(database=side.database, outbox=side.outbox, wake=side.wake, clock=clock, settings=settings)
+        routes = router(database=side.database, outbox=side.outbox, clock=clock, settings=settings)
         app.include_router(routes, prefix=PREFIX)
     own = sides[NAME]
+    app.include_router(events.router(database=own.database, outbox=own.outbox, clock=clock), prefix=PREFIX)
     app.include_router(
-        events.router(database=own.database, outbox=own.outbox, wake=own.wake, clock=clock), prefix=PREFIX
-    )
-    app.include_router(
-        dead_letters.router(database=app.state.key_ring.database, outbox=own.outbox, wake=own.wake, clock=clock),
+        dead_letters.router(database=app.state.key_ring.database, outbox=own.outbox, clock=clock),
         prefix=PREFIX,
     )
     app.include_router(stream.router(app.state.feeds), prefix=PREFIX)
@@ -195,8 +194,7 @@ def _gauge(settings: Settings, sides: dict[str, Side], reports: Database, clock:
 
 
 def _side(settings: Settings, schema: str) -> Side:
-    database, outbox = _database(settings, schema), Outbox(schema)
-    return Side(database, outbox, Wake(database, outbox))
+    return Side(_database(settings, schema), Outbox(schema))
 
 
 async def _readiness(database: Database) -> Readiness:

@@ -5,7 +5,7 @@ marked and its record written to the outbox in one transaction.
 """
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -46,11 +46,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_TIMESTAMP_MS = 253_402_300_799_000
 
 
-def router(*, database: Database, outbox: Outbox, wake: Callable[[], None], clock: Clock) -> APIRouter:
+def router(*, database: Database, outbox: Outbox, clock: Clock) -> APIRouter:
     """Give the routes; ``database`` sees every organization, and every statement says which it is about."""
     routes = APIRouter(route_class=StrictRoute, tags=["dead letters"])
     _add_reading(routes, database)
-    _add_replaying(routes, database, outbox, wake, clock)
+    _add_replaying(routes, database, outbox, clock)
 
     @routes.post("/dead-letters/{letter_id}/discard", responses=documented(404, 409))
     async def discard_dead_letter(caretaker: Caretaker, letter_id: LetterId, body: Discard) -> DeadLetter:
@@ -100,9 +100,7 @@ def _add_reading(routes: APIRouter, database: Database) -> None:
             return _whole(await _letter(connection, view, letter_id))
 
 
-def _add_replaying(
-    routes: APIRouter, database: Database, outbox: Outbox, wake: Callable[[], None], clock: Clock
-) -> None:
+def _add_replaying(routes: APIRouter, database: Database, outbox: Outbox, clock: Clock) -> None:
     async def send_again(connection: AsyncConnection, caretaker: Principal, identifiers: list[UUID]) -> int:
         records = await letter_box.replay(
             connection, _view(caretaker), identifiers, actor=caretaker.subject, now=clock()
@@ -123,7 +121,6 @@ def _add_replaying(
                 limit=body.limit,
             )
             replayed = await send_again(connection, caretaker, identifiers)
-        wake()
         return Replayed(replayed=replayed, more=more)
 
     @routes.post("/dead-letters/{letter_id}/replay", responses=documented(404, 409, 429))
@@ -136,7 +133,6 @@ def _add_replaying(
         async with _transaction(database, view) as connection:
             await send_again(connection, caretaker, [letter_id])
             found = await _letter(connection, view, letter_id)
-        wake()
         if found["state"] == LetterState.PARKED:
             raise Problem(
                 409,

@@ -1,6 +1,5 @@
 """POST /events: CloudEvents from upstream services without Kafka, kept in the outbox before they are accepted."""
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -33,7 +32,7 @@ Publisher = Annotated[Principal, Depends(requires(Role.PUBLISHER))]
 _HINT = "see /asyncapi for what an event of this type holds"
 
 
-def router(*, database: Database, outbox: Outbox, wake: Callable[[], None], clock: Clock) -> APIRouter:
+def router(*, database: Database, outbox: Outbox, clock: Clock) -> APIRouter:
     """Give the route."""
     routes = APIRouter()
 
@@ -69,7 +68,6 @@ def router(*, database: Database, outbox: Outbox, wake: Callable[[], None], cloc
             raise _refused(faults)
         async with database.begin() as connection:
             await outbox.append(connection, events)
-        wake()
         return AcceptedEvents(items=[_accepted(event) for event in events])
 
     return routes

@@ -38,10 +38,8 @@ Cursor = Annotated[str | None, Query(description="`next_cursor` of the page befo
 GatewayId = Annotated[Identifier, Path()]
 
 
-def router(
-    *, database: Database, outbox: Outbox, wake: Callable[[], None], clock: Clock, settings: Settings
-) -> APIRouter:
-    """Give the routes; inventory emits nothing over HTTP, so ``outbox`` and ``wake`` stay unused."""
+def router(*, database: Database, outbox: Outbox, clock: Clock, settings: Settings) -> APIRouter:
+    """Give the routes; inventory emits nothing over HTTP, so ``outbox`` stays unused."""
     routes = APIRouter(route_class=StrictRoute)
     _deployment_routes(routes, database)
     _gateway_routes(routes, database)

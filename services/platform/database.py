@@ -4,7 +4,7 @@ It holds no statement of any service.
 """
 
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, nullcontext
 from contextvars import ContextVar
 
@@ -46,6 +46,8 @@ _KEEP_PLANS = "set_config('plan_cache_mode', 'force_generic_plan', true)"
 _SEE_AND_KEEP_PLANS = text(f"SELECT set_config('{SETTING}', :organizations, true), {_KEEP_PLANS}")
 _ONLY_KEEP_PLANS = text(f"SELECT {_KEEP_PLANS}")
 _NOTIFY = text("SELECT pg_notify(:channel, '')")
+# Where a connection keeps what to do once its transaction has committed.
+_THEN = "after commit"
 _served: ContextVar[Collection[str] | None] = ContextVar("organizations that the request may see", default=None)
 
 
@@ -107,12 +109,14 @@ class Database:
     ) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that sees ``organizations``; commit at the end, roll back on an exception.
 
-        ``keeps_plans`` is for batches that read and write by keys alone. Raises DatabaseUnavailable instead of an error
-        that means that the server is away.
+        ``keeps_plans`` is for batches that read and write by keys alone. What ``after_commit`` was asked for is done
+        before this returns. Raises DatabaseUnavailable instead of an error that means that the server is away.
         """
+        then: dict[Callable[[], None], None] = {}
         try:
             with tracing.holding() if tracing.is_on() else nullcontext():
                 async with self._engine.begin() as connection:
+                    connection.info[_THEN] = then
                     if keeps_plans:
                         await _plan_anew(connection)
                     seen = organizations
@@ -128,6 +132,8 @@ class Database:
             if is_outage(error):
                 raise DatabaseUnavailable(str(error)) from error
             raise
+        for act in then:
+            act()
 
     async def notify(self, channel: str) -> None:
         """Wake whoever listens on ``channel``, at once and in no transaction; raises what the driver raises."""
@@ -138,6 +144,11 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
+
+
+def after_commit(connection: AsyncConnection, act: Callable[[], None]) -> None:
+    """Have ``act`` called when the transaction of ``connection`` has committed: once, however often this is asked."""
+    connection.info[_THEN][act] = None
 
 
 async def _plan_anew(connection: AsyncConnection) -> None:

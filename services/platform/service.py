@@ -106,15 +106,10 @@ class Service:
         )
 
     def committed(self) -> None:
-        """Wake the relay and the loops: a transaction may have left them something to do."""
-        self.wake_relay()
+        """Wake the loops: a batch may have left them something to do."""
         for loop in self._loops:
             if loop.after_batches:
                 loop.wake.set()
-
-    def wake_relay(self) -> None:
-        """Publish soon what a loop's transaction has left in the outbox."""
-        self._relay.wake()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Run until ``stopping`` is set, then drain; raises SchemaOutdated at start on an old schema.

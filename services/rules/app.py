@@ -43,13 +43,12 @@ def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
         trigger=Trigger(outbox=outbox),
         clock=clock,
         hold_seconds=settings.hold_seconds,
-        settled=lambda: service.wake_relay(),
     )
     early = EarlyEvents(database=database, intake=intake, clock=clock)
     retention = Retention(database=database, clock=clock)
     evidence = EvidenceRetention(database=database, clock=clock, kept=timedelta(days=settings.evidence_kept_days))
     confirmation = Confirmation(database=database, outbox=outbox, clock=clock)
-    service = Service(
+    return Service(
         SCHEMA,
         settings=settings,
         subscriptions=subscriptions(desk, intake),
@@ -64,4 +63,3 @@ def build_service(settings: Settings, clock: Clock = utc_now) -> Service:
         outbox=outbox,
         clock=clock,
     )
-    return service

@@ -48,7 +48,7 @@ async def race(house: House, *, promotions: int, random: Random) -> list[str]:
     """Run one race for each of ``promotions`` new ones, all at once; give every double or lost decision."""
     kinds = {UUID(int=random.getrandbits(128), version=4): random.choice(sorted(RACERS)) for _ in range(promotions)}
     await _prepare(house, kinds)
-    transactions = Transactions(house.database, house.outbox, lambda: None, house.clock, REDRIVE_AFTER)
+    transactions = Transactions(house.database, house.outbox, house.clock, REDRIVE_AFTER)
     # As many at once as there are connections, and those of one promotion beside one another, so that they meet.
     racers = [(identifier, *racer) for identifier, kind in kinds.items() for racer in _shuffled(RACERS[kind], random)]
     lanes = asyncio.Semaphore(CONNECTIONS - 2)
@@ -73,7 +73,7 @@ async def _prepare(house: House, kinds: dict[UUID, str]) -> None:
         for identifier, kind in kinds.items()
     ]
     await house.evaluate(*events)
-    transactions = Transactions(house.database, house.outbox, lambda: None, house.clock, REDRIVE_AFTER)
+    transactions = Transactions(house.database, house.outbox, house.clock, REDRIVE_AFTER)
     for identifier, kind in kinds.items():
         if kind == "starts":
             await _command(transactions, identifier, "approve", "ada")

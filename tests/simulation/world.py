@@ -147,7 +147,7 @@ class World:
     @property
     def transactions(self) -> Transactions:
         """The door's transactions on promotions."""
-        return Transactions(self.database("promotion"), Outbox("promotion"), lambda: None, self.clock, REDRIVE_AFTER)
+        return Transactions(self.database("promotion"), Outbox("promotion"), self.clock, REDRIVE_AFTER)
 
     # Steps
 

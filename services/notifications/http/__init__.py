@@ -1,7 +1,5 @@
 """Webhooks over HTTP, for administrators of an organization; each call is one transaction of a command."""
 
-from collections.abc import Callable
-
 from fastapi import APIRouter
 
 from services.notifications.http import deliveries, webhooks
@@ -12,10 +10,8 @@ from services.platform.messaging.outbox import Outbox
 from services.platform.settings import Settings
 
 
-def router(
-    *, database: Database, outbox: Outbox, wake: Callable[[], None], clock: Clock, settings: Settings
-) -> APIRouter:
-    """Give the routes; nothing is emitted over HTTP, so ``outbox`` and ``wake`` stay unused."""
+def router(*, database: Database, outbox: Outbox, clock: Clock, settings: Settings) -> APIRouter:
+    """Give the routes; nothing is emitted over HTTP, so ``outbox`` stays unused."""
     routes = APIRouter(route_class=StrictRoute, tags=["webhooks"])
     webhooks.add_routes(routes, database, clock, settings)
     deliveries.add_routes(routes, database, clock, settings)

@@ -6,7 +6,7 @@ What Kafka refuses for good is set aside, so that it never stands in the way of 
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import asyncpg
 import structlog
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.cloudevents import EncodedRecord, Headers, encode
 from schemas.events import Event
-from services.platform.database import DRIVER_ERRORS, Database
+from services.platform.database import DRIVER_ERRORS, Database, after_commit
 from services.platform.messaging.producer import Publisher, PublishFailed, PublishRefused
 from services.platform.messaging.set_aside import Refusal, set_aside
 
@@ -39,15 +39,20 @@ class RecordTooLarge(Exception):
 
 
 class Outbox:
-    """Writes records into the outbox table of one schema."""
+    """Writes records into the outbox table of one schema; whoever ``wakes`` names is told when some have committed."""
 
     def __init__(self, schema: str) -> None:
         self.schema = schema
+        self._wake: Callable[[], None] | None = None
         self._insert = text(
             f"INSERT INTO {schema}.outbox (topic, key, headers, value) "  # noqa: S608
             "SELECT * FROM unnest(cast(:topics AS text[]), cast(:keys AS bytea[]), cast(:headers AS text[]), "
             "cast(:values AS bytea[]))"
         )
+
+    def wakes(self, relay: Callable[[], None]) -> None:
+        """Have ``relay`` called after each transaction that wrote records here."""
+        self._wake = relay
 
     async def append(self, connection: AsyncConnection, events: Sequence[Event]) -> None:
         """Write ``events`` in the transaction of ``connection``; they are published in this order."""
@@ -71,6 +76,8 @@ class Outbox:
                 "values": [record.value for record in records],
             },
         )
+        if self._wake is not None:
+            after_commit(connection, self._wake)
 
     @property
     def channel(self) -> str:
@@ -99,7 +106,7 @@ def load_headers(dumped: str) -> Headers:
 
 
 class Wake:
-    """Wakes the relay of ``outbox`` in whatever process it runs; many calls at once become one notification.
+    """Wakes the relay of ``outbox``, in whatever process it runs, when records have committed; many are told as one.
 
     To lose one is harmless: the relay polls too.
     """
@@ -108,10 +115,7 @@ class Wake:
         self._database = database
         self._channel = outbox.channel
         self._wanted = asyncio.Event()
-
-    def __call__(self) -> None:
-        """Ask for the relay to look now; call it after the commit."""
-        self._wanted.set()
+        outbox.wakes(self._wanted.set)
 
     async def run(self) -> None:
         """Send the notifications until cancelled."""
@@ -126,7 +130,9 @@ class Wake:
 
 
 class Relay:
-    """Publishes one schema's outbox in id order; of several relays one is active, by an advisory lock.
+    """Publishes one schema's outbox in id order, at once what its own process commits.
+
+    Of several relays one is active, by an advisory lock.
 
     ``url`` is a plain PostgreSQL URL, not one of a transaction pooler: the lock lives with the session.
     """
@@ -138,6 +144,7 @@ class Relay:
         self._publisher = publisher
         self._role = role
         self._wake = asyncio.Event()
+        outbox.wakes(self._wake.set)
         self._failures = 0
         self.last_success: float | None = None
         row = f"SELECT id, topic, key, headers, value, created_at FROM {self._schema}.outbox"  # noqa: S608
@@ -147,10 +154,6 @@ class Relay:
             f"WITH gone AS (DELETE FROM {self._schema}.outbox WHERE id = ANY($1)) "  # noqa: S608
             f"{row} WHERE id <> ALL($1) ORDER BY id LIMIT {BATCH_ROWS}"
         )
-
-    def wake(self) -> None:
-        """Look for rows now; for callers in the same event loop."""
-        self._wake.set()
 
     async def run(self) -> None:
         """Relay until cancelled; trouble with Kafka or PostgreSQL is waited out."""

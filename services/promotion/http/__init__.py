@@ -1,6 +1,5 @@
 """The promotions' HTTP resources: creating, looking, commanding. Rules have their own, at /promotions/rules."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 from fastapi import APIRouter
@@ -15,12 +14,10 @@ from services.promotion.http.transactions import Transactions
 from services.promotion.http.watch import Watch
 
 
-def router(
-    *, database: Database, outbox: Outbox, wake: Callable[[], None], clock: Clock, settings: Settings
-) -> APIRouter:
-    """Give the routes; ``wake`` is called after each commit that left something in the outbox."""
+def router(*, database: Database, outbox: Outbox, clock: Clock, settings: Settings) -> APIRouter:
+    """Give the routes."""
     redrive_after = timedelta(seconds=settings.redrive_after_seconds)
-    transactions = Transactions(database, outbox, wake, clock, redrive_after)
+    transactions = Transactions(database, outbox, clock, redrive_after)
     watch = Watch(database)
     routes = APIRouter(route_class=StrictRoute, tags=["promotions"])
     creation.add_routes(routes, transactions, watch)

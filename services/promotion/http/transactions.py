@@ -1,4 +1,4 @@
-"""Transactions of the HTTP side: run again after a collision, the relay woken after the commit."""
+"""Transactions of the HTTP side, run again after a collision."""
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
@@ -20,7 +20,6 @@ class Transactions:
 
     database: Database
     outbox: Outbox
-    wake: Callable[[], None]
     clock: Clock
     redrive_after: timedelta
 
@@ -36,6 +35,4 @@ class Transactions:
 
     async def _run_once(self, do: Callable[[Work], Awaitable[ResultT]], organizations: Collection[str]) -> ResultT:
         async with self.database.begin(organizations=organizations, keeps_plans=True) as connection:
-            result = await do(Work(connection, self.outbox, self.redrive_after, self.clock()))
-        self.wake()
-        return result
+            return await do(Work(connection, self.outbox, self.redrive_after, self.clock()))

@@ -91,7 +91,7 @@ def again(
     """Give the looks that have to be repeated: inventory lags behind, or a request is still held."""
     repeats: dict[DeploymentKey, Recheck] = {}
     for each in due:
-        lags = each.cause is Cause.DEPLOYMENT and not _shown(each, surroundings) and each.attempts < MOST_LOOKS
+        lags = each.cause is Cause.DEPLOYMENT and not shown(each, surroundings) and each.attempts < MOST_LOOKS
         if lags or each.key in still_held:
             pause = min(timedelta(milliseconds=50) * 2 ** min(each.attempts, 10), LONGEST_PAUSE)
             if each.attempts >= OFTEN_LOOKS and each.key not in still_held:
@@ -103,9 +103,20 @@ def again(
     return list(repeats.values())
 
 
-def _shown(announced: Recheck, surroundings: Surroundings) -> bool:
+def shown(announced: Recheck, surroundings: Surroundings) -> bool:
+    """Tell whether inventory has taken in what was announced."""
     return any(
         each.gateway_id == announced.gateway_id
         and (announced.deployed_at is None or each.deployed_at >= announced.deployed_at)
         for each in surroundings.known.get(announced.key, ())
     )
+
+
+def concerns_rules(announced: Recheck, books: Books, surroundings: Surroundings) -> bool:
+    """Tell whether a rule acts on what was announced, or compares deployments with each other."""
+    book = books[announced.organization_id]
+    deployment = surroundings.deployment(*announced.key)
+    if book.compares or deployment is None or not deployment.is_active:
+        return book.compares
+    target = surroundings.next_environment(announced.organization_id, deployment.environment)
+    return target is not None and bool(book.acting((deployment.environment, target)))

@@ -22,7 +22,7 @@ from services.rules.domain.facts import (
     last_written,
     metric_facts,
 )
-from services.rules.domain.looks import Cause, Recheck
+from services.rules.domain.looks import Cause, Recheck, concerns_rules, shown
 from services.rules.domain.publishers import Publishers
 from services.rules.domain.surroundings import DeploymentKey
 from services.rules.store.facts import FactKey, save_facts, save_history, save_runs
@@ -31,6 +31,7 @@ from services.rules.store.publishers import publishers_of
 from services.rules.store.rechecks import add_rechecks
 from services.rules.store.requests import watched_deployments
 from services.rules.store.rule_books import RuleBooks
+from services.rules.store.surroundings import load_known
 
 _TEST_FIELDS = frozenset(path for path in FIELDS if path.startswith("tests."))
 
@@ -59,7 +60,25 @@ class Intake:
         """Take a batch of ``deployment.completed``: facts, and news for whatever waits for a deployment."""
         fresh = await self._new_and_timely(connection, events, now)
         await self.keep(connection, fresh, now)
-        await add_rechecks(connection, _announced(events, now))
+        await add_rechecks(connection, await self._worth_a_look(connection, _announced(events, now), now))
+
+    async def _worth_a_look(
+        self, connection: AsyncConnection, announced: Sequence[Recheck], now: datetime
+    ) -> list[Recheck]:
+        """Leave out what inventory shows already, no rule acts on and no request waits for: most of what is deployed.
+
+        The rules are held, for a rule that changes has those deployments looked at that it finds.
+        """
+        keys = {each.key for each in announced}
+        organizations = {organization_id for organization_id, _ in keys}
+        books = await self._books.open(connection, dict.fromkeys(organizations, now), hold=True)
+        surroundings = await load_known(connection, keys, organizations)
+        awaited = await watched_deployments(connection, keys)
+        return [
+            each
+            for each in announced
+            if each.key in awaited or not shown(each, surroundings) or concerns_rules(each, books, surroundings)
+        ]
 
     async def keep(self, connection: AsyncConnection, events: Sequence[Event], now: datetime) -> None:
         """Keep what events say that were taken note of, and ask for the rules that read it to be evaluated."""

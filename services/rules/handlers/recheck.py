@@ -1,6 +1,6 @@
 """Looks at deployments of which something changed: requests that wait for them, and rules that act by themselves."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -51,10 +51,7 @@ class Scene:
 
 
 class Lookout:
-    """The loop that carries out rechecks and wakes by the clock; several may run at once.
-
-    ``settled`` is called after each transaction that may have left something in the outbox.
-    """
+    """The loop that carries out rechecks and wakes by the clock; several may run at once."""
 
     def __init__(
         self,
@@ -65,7 +62,6 @@ class Lookout:
         trigger: Trigger,
         clock: Clock,
         hold_seconds: float,
-        settled: Callable[[], None],
     ) -> None:
         self._database = database
         self._desk = desk
@@ -73,18 +69,18 @@ class Lookout:
         self._trigger = trigger
         self._clock = clock
         self._hold_seconds = hold_seconds
-        self._settled = settled
 
     async def step(self) -> float:
         """Look at what is due; tell how long to rest, in seconds."""
         now = self._clock()
         async with self._database.begin() as connection:
+            upcoming = await next_due(connection)
+            if upcoming is None or upcoming > now:
+                return rest_seconds(upcoming, now)
             due = await lock_due_rechecks(connection, now=now, limit=BATCH)
             if due:
                 await self._look(connection, due, now)
             upcoming = None if len(due) >= BATCH else await next_due(connection)
-        if due:
-            self._settled()
         return 0.0 if len(due) >= BATCH else rest_seconds(upcoming, now)
 
     async def _look(self, connection: AsyncConnection, due: Sequence[Recheck], now: datetime) -> None:

@@ -190,7 +190,8 @@ def _looks(evaluations: Sequence[Evaluation], held: Sequence[Request], now: date
     for each in evaluations:
         if each.watching:
             key = (each.request.organization_id, each.request.source_deployment_id)
-            watched[key] = min(_first_look(each, now), watched.get(key, now + LOOK_AFTER_TRUE))
+            look_at = _first_look(each, now)
+            watched[key] = min(look_at, watched.get(key, look_at))
     unknown = {(each.organization_id, each.source_deployment_id) for each in held}
     return [
         *(Recheck(*key, Cause.FACT, due_at) for key, due_at in sorted(watched.items())),
@@ -202,4 +203,6 @@ def _first_look(evaluation: Evaluation, now: datetime) -> datetime:
     # A fact may have come in while it was made, without the one knowing of the other.
     if evaluation.conditions is not ConditionsResult.TRUE:
         return now
-    return min(evaluation.next_change_at or now + LOOK_AFTER_TRUE, now + LOOK_AFTER_TRUE)
+    # On a whole second, so that many are looked at together.
+    latest = (now + LOOK_AFTER_TRUE).replace(microsecond=0) + timedelta(seconds=1)
+    return min(evaluation.next_change_at or latest, latest)

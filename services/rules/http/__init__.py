@@ -1,7 +1,5 @@
 """The rules service's HTTP resources: rules, and what explains them. Each call is one transaction of a handler."""
 
-from collections.abc import Callable
-
 from fastapi import APIRouter
 
 from services.platform.clock import Clock
@@ -15,10 +13,8 @@ from services.rules.http.rules import add_rule_routes
 from services.rules.http.versions import add_version_routes
 
 
-def router(
-    *, database: Database, outbox: Outbox, wake: Callable[[], None], clock: Clock, settings: Settings
-) -> APIRouter:
-    """Give the routes; nothing here writes to the outbox, so ``outbox``, ``wake`` and ``settings`` stay unused."""
+def router(*, database: Database, outbox: Outbox, clock: Clock, settings: Settings) -> APIRouter:
+    """Give the routes; nothing here writes to the outbox, so ``outbox`` and ``settings`` stay unused."""
     routes = APIRouter(route_class=StrictRoute)
     add_rule_routes(routes, database, clock)
     add_version_routes(routes, database)

@@ -28,9 +28,14 @@ class RuleBooks:
     def __init__(self) -> None:
         self._books: dict[str, _Book] = {}
 
-    async def open(self, connection: AsyncConnection, needed_since: Mapping[str, datetime]) -> dict[str, RuleBook]:
-        """Give, for each organization, the versions in force at the instant given for it or after."""
-        current = await revisions(connection, sorted(needed_since))
+    async def open(
+        self, connection: AsyncConnection, needed_since: Mapping[str, datetime], *, hold: bool = False
+    ) -> dict[str, RuleBook]:
+        """Give, for each organization, the versions in force at the instant given for it or after.
+
+        With ``hold`` they stay in force until the transaction ends.
+        """
+        current = await revisions(connection, sorted(needed_since), hold=hold)
         # Others forget and replace books while this reads, so that what serves is taken before.
         opened = {
             organization_id: self._books[organization_id].rules

@@ -51,9 +51,12 @@ _TURN_PAGE = text(
     "INSERT INTO rules.rule_book AS b (organization_id, revision) VALUES (:organization_id, 1) "
     "ON CONFLICT (organization_id) DO UPDATE SET revision = b.revision + 1"
 )
-_REVISIONS = text(
+_READ_REVISIONS = (
     "SELECT organization_id, revision FROM rules.rule_book WHERE organization_id = ANY(cast(:organizations AS text[]))"
 )
+_REVISIONS = text(_READ_REVISIONS)
+# No rule of theirs changes until the transaction ends.
+_HOLD_REVISIONS = text(f"{_READ_REVISIONS} ORDER BY organization_id FOR SHARE")
 _SINCE = text(
     f"SELECT {_QUALIFIED} FROM unnest("  # noqa: S608
     "cast(:organizations AS text[]), cast(:since AS timestamptz[])) AS i(organization_id, since) "
@@ -172,9 +175,13 @@ async def end_version(connection: AsyncConnection, rule: Rule, *, at: datetime, 
     await connection.execute(_END, {"organization_id": rule.organization_id, "rule_id": rule.id, "at": at, "by": by})
 
 
-async def revisions(connection: AsyncConnection, organizations: Sequence[str]) -> dict[str, int]:
-    """Give the revision of each organization's rules; one without rules has none."""
-    rows = await connection.execute(_REVISIONS, {"organizations": list(organizations)})
+async def revisions(connection: AsyncConnection, organizations: Sequence[str], *, hold: bool) -> dict[str, int]:
+    """Give the revision of each organization's rules; one without rules has none.
+
+    With ``hold`` nobody changes them until the transaction ends.
+    """
+    statement = _HOLD_REVISIONS if hold else _REVISIONS
+    rows = await connection.execute(statement, {"organizations": list(organizations)})
     return {row.organization_id: row.revision for row in rows}
 
 

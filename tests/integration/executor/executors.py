@@ -151,7 +151,7 @@ class Executor:
         self.client = GatewayClient(timeout_seconds=timeout_seconds, vault=VAULT, allowed=[ip_network("127.0.0.0/8")])
         shared: dict[str, Any] = {
             "database": self.database, "outbox": self.outbox, "client": self.client, "clock": clock,
-            "jitter": lambda: 1.0, "announce_after": timedelta(seconds=5), "settled": lambda: None,
+            "jitter": lambda: 1.0, "announce_after": timedelta(seconds=5),
         }  # fmt: skip
         self.worker = Worker(**shared)
         self.upkeep = Upkeep(**shared, gateway_timeout=timedelta(seconds=timeout_seconds), kept=timedelta(days=90))

@@ -108,13 +108,37 @@ async def test_a_relay_that_waits_its_turn_is_in_order_and_passes_on_what_wakes_
     waiting = asyncio.create_task(relay.run())
 
     await until(lambda: relay.last_success is not None)
-    relay.wake()
+    async with probe.database.begin() as connection:
+        await probe.outbox.append(connection, [run_event("run-1")])
     async with asyncio.timeout(20):
         await told.wait()
 
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     await active.close()
+
+
+async def test_whoever_relays_is_told_once_of_each_commit_that_wrote_records_and_of_no_other(probe: Probe) -> None:
+    told: list[str] = []
+    probe.outbox.wakes(lambda: told.append("a commit"))
+
+    async def fail() -> None:
+        async with probe.database.begin() as connection:
+            await probe.outbox.append(connection, [run_event("run-3")])
+            raise ZeroDivisionError
+
+    async with probe.database.begin() as connection:
+        await probe.outbox.append(connection, [run_event("run-1")])
+        await probe.outbox.append(connection, [run_event("run-2")])
+        before = list(told)
+    after = list(told)
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    for _ in range(2):
+        async with probe.database.begin() as connection:
+            await probe.outbox.append(connection, [])
+
+    assert (before, after, told) == ([], ["a commit"], ["a commit"])
 
 
 async def test_of_two_relays_one_is_active_and_the_other_takes_over(probe: Probe, database: str) -> None:

@@ -123,9 +123,7 @@ async def serve(house: House) -> AsyncIterator[Api]:
     app = FastAPI()
     app.state.credentials = Credentials(KeyRing(platform, PEPPER, house.clock))
     problems.install(app)
-    routes = router(
-        database=house.database, outbox=house.outbox, wake=lambda: None, clock=house.clock, settings=settings
-    )
+    routes = router(database=house.database, outbox=house.outbox, clock=house.clock, settings=settings)
     app.include_router(routes, prefix="/api/v1")
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off"))
     task = asyncio.create_task(server.serve())

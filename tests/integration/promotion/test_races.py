@@ -25,7 +25,7 @@ ORGANIZATIONS = [f"org-{number}" for number in range(3)]
 
 
 def transactions(house: House, database: Database) -> Transactions:
-    return Transactions(database, house.outbox, lambda: None, house.clock, REDRIVE_AFTER)
+    return Transactions(database, house.outbox, house.clock, REDRIVE_AFTER)
 
 
 async def give(runs: Transactions, identifier: UUID, decide: Decide) -> str:

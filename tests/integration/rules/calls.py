@@ -54,7 +54,6 @@ class Client:
             router(
                 database=world.database,
                 outbox=Outbox("rules"),
-                wake=lambda: None,
                 clock=lambda: world.now,
                 settings=settings,
             )

@@ -276,7 +276,6 @@ async def world(database: str) -> AsyncIterator[World]:
             trigger=Trigger(outbox=outbox),
             clock=lambda: made.now,
             hold_seconds=HOLD_SECONDS,
-            settled=lambda: None,
         ),
         early=EarlyEvents(database=own, intake=intake, clock=lambda: made.now),
         confirmation=Confirmation(database=own, outbox=outbox, clock=lambda: made.now),

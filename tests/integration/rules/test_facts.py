@@ -206,7 +206,7 @@ async def test_what_may_go_on_is_let_go_when_it_is_first_looked_at_and_has_gone_
     await world.look()
     at_once = await watched(world)
     await world.promotion(event.data.promotion_id, status="approved", status_reason="executing")  # type: ignore[attr-defined]
-    world.after(seconds=1)
+    world.after(seconds=2)
     await world.look()
 
     assert (at_once, await watched(world)) == (1, 0)

@@ -1,5 +1,6 @@
 """Rules that promote by themselves: on facts, on their own change, on the clock; once, in measure, not against a no."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -10,7 +11,7 @@ from sqlalchemy import text
 from schemas.resources import RuleWrite
 from schemas.vocabulary import Origin
 from services.rules.handlers.recheck import Lookout
-from services.rules.handlers.rules import delete_rule, replace_rule
+from services.rules.handlers.rules import create_rule, delete_rule, replace_rule
 from services.rules.handlers.trigger import MEASURE
 from tests.integration.rules.conftest import World, announced, measured, only, ran_tests, requested
 
@@ -127,7 +128,6 @@ def restarted(world: World) -> Lookout:
         trigger=Trigger(outbox=outbox),
         clock=lambda: world.now,
         hold_seconds=300,
-        settled=lambda: None,
     )
 
 
@@ -148,6 +148,59 @@ async def test_a_deployment_that_inventory_shows_only_after_an_outage_is_promote
     await world.look()
 
     assert len(await world.requests()) == 1
+
+
+@pytest.mark.parametrize("shown", [True, False])
+async def test_what_is_announced_is_looked_at_by_itself_only_where_something_depends_on_it(
+    world: World, shown: bool
+) -> None:
+    await world.rule(requires_approval=False, conditions=QUIET)
+    if shown:
+        await world.deploy()
+
+    await world.announce(announced(at=world.now))
+
+    assert await rechecks(world) == (0 if shown else 1)
+
+
+@pytest.mark.parametrize("fields", [{"auto_promote": True}, {"status": "shadow"}], ids=["promotes", "is a shadow"])
+async def test_what_is_announced_is_looked_at_where_a_rule_acts_on_it(world: World, fields: dict[str, Any]) -> None:
+    await world.rule(requires_approval=False, conditions=QUIET, **fields)
+    await world.deploy()
+    before = await rechecks(world)
+
+    await world.announce(announced(at=world.now))
+
+    assert await rechecks(world) - before == 1
+
+
+async def test_a_rule_that_is_changing_while_a_deployment_is_announced_acts_on_it(world: World) -> None:
+    await world.rule(requires_approval=False, conditions=QUIET)
+    async with world.database.begin() as connection:
+        # It looks for deployments before there is this one.
+        await create_rule(
+            connection, written(auto_promote=True, requires_approval=False, conditions=QUIET),
+            organization_id="acme", rule_id=uuid4(), by="ada", now=world.now,
+        )  # fmt: skip
+        await world.deploy()
+        announcing = asyncio.create_task(world.announce(announced(at=world.now)))
+        await until_somebody_waits_for_a_lock(world)
+    await announcing
+
+    assert await rechecks(world) == 1
+
+
+async def rechecks(world: World) -> int:
+    async with world.database.begin() as connection:
+        return int(await connection.scalar(text("SELECT count(*) FROM rules.recheck")))
+
+
+async def until_somebody_waits_for_a_lock(world: World) -> None:
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    async with asyncio.timeout(20):
+        async with world.owner.connect() as connection:
+            while not await connection.scalar(waiting):
+                await asyncio.sleep(0.01)
 
 
 async def test_the_loop_rests_no_longer_than_until_the_next_timer(world: World) -> None:
