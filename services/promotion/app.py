@@ -17,7 +17,7 @@ from services.promotion.work import Work
 SCHEMA = "promotion"
 LOOK_SECONDS = 2.0
 HOUSEKEEPING_SECONDS = 3600.0
-COUNTING_SECONDS = 60.0
+COUNTING_SECONDS = 15.0
 
 
 def build_service(settings: Settings, clock: Clock = utc_now) -> Service:

@@ -8,29 +8,15 @@ from sqlalchemy import text
 from services.platform import database
 from services.promotion import listing, overviews, store
 from services.promotion.domain.promotion import Slot
+from tests.integration.promotion.copies import multiply
 from tests.integration.promotion.house import ORGANIZATION, House, completion, evaluation
 from tests.integration.rows_read import rows_read
 
-MANY = 20_000
 FEW = 500
-_COLUMNS = """SELECT attname AS name FROM pg_attribute
-    WHERE attrelid = cast(:table AS regclass) AND attnum > 0 AND NOT attisdropped AND attgenerated = ''"""
-_COPY = """INSERT INTO {table} ({columns}) SELECT {values}
-    FROM (SELECT * FROM {table} LIMIT 1) AS one, generate_series(1, :many) AS n"""
 
 _WAIT = """UPDATE promotion.promotion SET status = 'approved', status_reason = 'conditions_unmet', completed_at = NULL,
     created_at = created_at + interval '1 second'"""
 _END = "UPDATE promotion.promotion SET status = 'completed', status_reason = 'deployed', completed_at = created_at"
-
-
-async def _multiply(house: House, table: str, *, many: int = MANY, **others: str) -> None:
-    """Copy a row very many times, past the guards, with other values in some columns."""
-    async with house.owner.begin() as connection:
-        columns = [row.name for row in await connection.execute(text(_COLUMNS), {"table": table})]
-        values = [others.get(name, name) for name in columns]
-        copy = _COPY.format(table=table, columns=", ".join(columns), values=", ".join(values))
-        await connection.execute(text("SET LOCAL session_replication_role = replica"))
-        await connection.execute(text(copy), {"many": many})
 
 
 async def _churn(house: House) -> None:
@@ -48,7 +34,7 @@ async def full(house: House) -> House:
     done = uuid4()
     await house.evaluate(evaluation(done))
     await house.complete(completion(done))
-    await _multiply(house, "promotion.promotion", id="gen_random_uuid()", source_deployment_id="'copy-' || n")
+    await multiply(house, "promotion.promotion", id="gen_random_uuid()", source_deployment_id="'copy-' || n")
     await house.as_owner("ANALYZE promotion.promotion")
     await house.evaluate(evaluation(requires_approval=True, required_approvers=1))
     return house
@@ -91,12 +77,12 @@ async def test_who_is_next_in_a_slot_is_found_without_reading_who_was(
     (was,) = await house.as_owner("SELECT agent_id, target_gateway_id FROM promotion.promotion")
     slots = [Slot(ORGANIZATION, was.agent_id, was.target_gateway_id)]
     others = {"id": "gen_random_uuid()", "source_deployment_id": "'copy-' || n", "agent_id": "'agent-' || n"}
-    await _multiply(house, "promotion.promotion", many=300, **others)
+    await multiply(house, "promotion.promotion", many=300, **others)
     await _churn(house)
     async with house.database.begin(organizations={ORGANIZATION}, keeps_plans=True) as connection:
         await store.first_queued(connection, slots)
     # The plan that was made for a few has to do for as many as come before it is made anew.
-    await _multiply(house, "promotion.promotion", **others)
+    await multiply(house, "promotion.promotion", **others)
 
     async with house.database.begin(organizations={ORGANIZATION}, keeps_plans=True) as connection:
         following = await store.first_queued(connection, slots)
@@ -109,7 +95,7 @@ async def test_who_is_next_in_a_slot_is_found_without_reading_who_was(
 async def test_what_somebody_never_did_is_not_looked_for_in_what_services_did(house: House) -> None:
     await house.evaluate(evaluation())
     (month,) = await house.as_owner("SELECT DISTINCT tableoid::regclass::text AS name FROM promotion.history")
-    await _multiply(house, month.name, version="100 + n", chain_seq="100 + n", actor="'service:rules'")
+    await multiply(house, month.name, version="100 + n", chain_seq="100 + n", actor="'service:rules'")
     await house.as_owner(f"ANALYZE {month.name}")
 
     async with house.database.begin() as connection:
