@@ -4,8 +4,8 @@ What is recorded late (an event that lay on Kafka) is missed by its half minute,
 is not yet counted is counted where it is asked for. Medians are those of a logarithmic scale: within half a percent.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from math import exp, log
@@ -88,13 +88,15 @@ _COUNT_PARTS = text(
 _READ = text(
     "WITH uncounted AS MATERIALIZED (SELECT greatest(:first, (SELECT greatest(until, partly) "  # noqa: S608
     "FROM promotion.counted WHERE organization_id = :organization)) AS since) "
-    "SELECT (since AT TIME ZONE 'UTC')::date AS day, what, bucket, sum(times)::bigint AS times FROM promotion.tally "
+    "SELECT since, what, array_agg(bucket) AS buckets, array_agg(times) AS times FROM ("
+    "SELECT since, what, bucket, times FROM promotion.tally "
     "WHERE organization_id = :organization AND since >= :first AND since < (SELECT since FROM uncounted) "
-    "AND (cast(:environment AS text) IS NULL OR target_environment = :environment) GROUP BY 1, 2, 3 "
+    "AND (cast(:environment AS text) IS NULL OR target_environment = :environment) "
     "UNION ALL "
-    "SELECT (at AT TIME ZONE 'UTC')::date, what, bucket, count(*) "
+    "SELECT date_trunc('day', at, 'UTC'), what, bucket, count(*) "
     f"FROM ({_happened(':organization', '(SELECT since FROM uncounted)', ':until')}) AS h "
     "WHERE (cast(:environment AS text) IS NULL OR target_environment = :environment) GROUP BY 1, 2, 3"
+    ") AS found GROUP BY since, what"
 )
 
 
@@ -103,13 +105,15 @@ class Figures:
     """What happened in some time: how often each thing, and how often it took how long."""
 
     times: Counter[str] = field(default_factory=Counter)
-    took: dict[str, Counter[int]] = field(default_factory=dict)
+    took: defaultdict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
 
-    def add(self, what: str, bucket: int | None, times: int) -> None:
-        """Count something that happened ``times`` times and took as long as ``bucket`` says."""
-        self.times[what] += times
-        if bucket is not None:
-            self.took.setdefault(what, Counter())[bucket] += times
+    def add(self, what: str, buckets: Sequence[int | None], times: Sequence[int]) -> None:
+        """Count something that happened so many ``times``, and each took as long as the bucket beside them says."""
+        self.times[what] += sum(times)
+        took = self.took[what]
+        for bucket, number in zip(buckets, times, strict=True):
+            if bucket is not None:
+                took[bucket] = took.get(bucket, 0) + number
 
     def median_seconds(self, what: str) -> float | None:
         """Give how long the one in the middle took; None where nothing happened."""
@@ -128,7 +132,7 @@ def summed(figures: Iterable[Figures]) -> Figures:
     for each in figures:
         whole.times.update(each.times)
         for what, took in each.took.items():
-            whole.took.setdefault(what, Counter()).update(took)
+            whole.took[what].update(took)
     return whole
 
 
@@ -140,8 +144,8 @@ async def by_day(
         _READ, {"organization": organization_id, "first": first, "until": until, "environment": environment}
     )
     found: dict[date, Figures] = {}
-    for day, what, bucket, times in rows:
-        found.setdefault(day, Figures()).add(what, bucket, times)
+    for since, what, buckets, times in rows:
+        found.setdefault(since.astimezone(UTC).date(), Figures()).add(what, buckets, times)
     return found
 
 
