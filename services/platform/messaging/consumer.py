@@ -36,8 +36,13 @@ ANSWER_SECONDS = 0.5
 # How long one look for records lasts where there are none: the embedded broker answers no earlier, even if some come.
 WAIT_MS = 10
 PATIENT_WAIT_MS = 50
+# Apache Kafka answers as soon as some come; it says so late that there are none, since each answer costs.
+LONG_POLL_MS = 2000
+# The client asks for no more while what it has of a partition waits to be taken, by itself for a tenth of a second at
+# most. Then it asks for the other partitions alone, and what comes on this one waits until that is answered.
+UNTAKEN_SECONDS = 60.0
 # How long a consumer waits for what its client fetches meanwhile, before it notes that it is alive and waits on.
-POLL_MS = 250
+POLL_MS = 1000
 # After a batch of few a patient subscription begins the next no sooner than this, so that what comes one by one is
 # handled together.
 GATHER_SECONDS = 0.1
@@ -251,6 +256,7 @@ class Consumers:
         await broker.start()
         self._progress = Progress(self._processors)
         for topic, subscriber in self._subscribers.items():
+            subscriber.consumer._fetcher._prefetch_backoff = UNTAKEN_SECONDS
             self._watch(topic, subscriber.consumer)
 
     async def stop(self) -> None:
@@ -320,6 +326,7 @@ class Consumers:
             "batch": True,
             "max_records": MAX_RECORDS,
             "batch_timeout_ms": POLL_MS,
+            "consumer_timeout_ms": LONG_POLL_MS,
             "no_reply": True,
             "decoder": _raw,
             "parser": _without_headers,
@@ -333,6 +340,7 @@ class Consumers:
             subscriber = broker.subscriber(
                 topic,
                 group_instance_id=f"{self._service}-{self._settings.instance}-{topic}",
+                fetch_max_wait_ms=LONG_POLL_MS,
                 session_timeout_ms=6000,
                 heartbeat_interval_ms=2000,
                 **options,

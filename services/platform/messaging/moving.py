@@ -7,7 +7,7 @@ import structlog
 
 from services.platform.settings import Settings
 
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 1.0
 
 _log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.cloudevents import EncodedRecord
 from schemas.events import Event
-from services.platform.messaging.outbox import RETRY_SECONDS
+from services.platform.messaging.outbox import RETRY_SECONDS, Outbox
 from services.platform.messaging.producer import Publisher, PublishFailed
 from tests.integration.platform.conftest import Probe, run_event, until
 
@@ -155,6 +155,19 @@ async def test_of_two_relays_one_is_active_and_the_other_takes_over(probe: Probe
     await _drained(observer)
 
     second.cancel()
+    await observer.close()
+
+
+async def test_what_nobody_woke_the_relay_for_is_published_all_the_same(probe: Probe, database: str) -> None:
+    relay = asyncio.create_task(probe.relay().run())
+    observer = await asyncpg.connect(database)
+    await asyncio.sleep(0.5)
+
+    async with probe.database.begin() as connection:
+        await Outbox("probe").append(connection, [run_event("run-1")])
+    await _drained(observer)
+
+    relay.cancel()
     await observer.close()
 
 

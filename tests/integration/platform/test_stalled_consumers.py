@@ -13,7 +13,7 @@ from services.inventory.app import build_service
 from services.platform.messaging.consumer import Consumers, ConsumersStalled
 from tests.integration.platform.conftest import TOPIC, Probe, run_event, until
 
-QUICK_LOOK_SECONDS = 0.02
+QUICK_LOOK_SECONDS = 0.1
 
 
 def kill(consumers: Consumers, topic: str) -> None:
@@ -32,7 +32,7 @@ async def test_a_consumer_whose_task_died_is_noticed(probe: Probe) -> None:
     await consumers.start()
     watching = asyncio.create_task(consumers.until_stalled())
 
-    await asyncio.sleep(40 * QUICK_LOOK_SECONDS)
+    await asyncio.sleep(20 * QUICK_LOOK_SECONDS)
     unharmed = not watching.done()
     kill(consumers, TOPIC)
 
@@ -44,7 +44,7 @@ async def test_a_consumer_whose_task_died_is_noticed(probe: Probe) -> None:
 
 async def test_a_batch_that_takes_its_time_is_not_taken_for_a_dead_consumer(probe: Probe) -> None:
     async def apply(_connection: AsyncConnection, events: Sequence[Event], _now: datetime) -> None:
-        await asyncio.sleep(40 * QUICK_LOOK_SECONDS)
+        await asyncio.sleep(20 * QUICK_LOOK_SECONDS)
         probe.seen.extend(event.id for event in events)
 
     consumers = probe.consumers(apply)
