@@ -13,7 +13,8 @@ from services.platform.messaging.outbox import Outbox
 from services.platform.outward import read_networks
 from services.platform.schema_state import role_of
 from services.platform.service import Loop, Service
-from services.platform.settings import Settings, vault_of
+from services.platform.settings import Settings
+from services.platform.vault import vault_of
 
 NAME = "executor"
 

@@ -26,8 +26,8 @@ from services.platform.identity import Principal
 from services.platform.messaging.outbox import Outbox
 from services.platform.outward import Forbidden, Network, check_url, read_networks
 from services.platform.redaction import redacted_text
-from services.platform.settings import Settings, vault_of
-from services.platform.vault import NoKeys, Place, Vault
+from services.platform.settings import Settings
+from services.platform.vault import NoKeys, Place, Vault, vault_of
 
 Viewer = Annotated[Principal, Depends(requires(Role.VIEWER))]
 Admin = Annotated[Principal, Depends(requires(Role.ADMIN))]

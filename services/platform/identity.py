@@ -19,7 +19,7 @@ from schemas.vocabulary import Role
 from services.platform.clock import Clock
 from services.platform.database import Database
 from services.platform.grants import Grants
-from services.platform.messaging.signatures import seal_signing_key
+from services.platform.messaging.signing_keys import seal_signing_key
 
 # A revoked key works no longer than this after its revocation.
 CACHE_SECONDS = 10.0

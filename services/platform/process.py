@@ -66,4 +66,4 @@ async def _serve(service: Runnable, settings: Settings) -> None:
         await service.run(stopping)
     finally:
         if health is not None:
-            await health.cleanup()
+            health.close()

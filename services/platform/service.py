@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy import text
@@ -15,13 +16,15 @@ from services.platform.clock import Clock, utc_now
 from services.platform.database import Database, is_conflict, is_outage
 from services.platform.instance_lock import InstanceLock
 from services.platform.messaging.consumer import Consumers, Subscription
-from services.platform.messaging.gate import gate_for
 from services.platform.messaging.moving import follow
 from services.platform.messaging.outbox import Outbox, Relay
 from services.platform.messaging.producer import publisher_for
 from services.platform.reports import Reporter
 from services.platform.schema_state import require_current, role_of
 from services.platform.settings import Settings
+
+if TYPE_CHECKING:
+    from services.platform.messaging.gate import Gate
 
 RESTART_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 RELAY_QUIET_SECONDS = 15.0
@@ -96,7 +99,7 @@ class Service:
             outbox=outbox,
             clock=clock,
             committed=self.committed,
-            gate=gate_for(settings),
+            gate=_gate_for(settings),
         )
         self._consuming = False
         self._begun = False
@@ -237,6 +240,15 @@ async def _run_loop(service: str, loop: Loop) -> None:
             await asyncio.sleep(pace_seconds)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(loop.wake.wait(), rest_seconds - pace_seconds)
+
+
+def _gate_for(settings: Settings) -> "Gate | None":
+    if settings.kafka_trust == "broker":
+        return None
+    # What opens the keys of signers is large, and needed nowhere else.
+    from services.platform.messaging.gate import Gate
+
+    return Gate(settings.key_pepper.get_secret_value())
 
 
 def _pause(failures: int) -> float:

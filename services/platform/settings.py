@@ -10,8 +10,8 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas import topics
+from services.platform.credential_keys import read_keys
 from services.platform.outward import WEBHOOK_NETWORKS, reached_safely, read_networks
-from services.platform.vault import Vault, read_keys
 
 # Read by the Python facade and the command line, not by services.
 CLIENT_VARIABLES = frozenset({"PROMOTION_URL", "PROMOTION_API_KEY", "PROMOTION_CONFIG"})
@@ -196,12 +196,6 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     except ValidationError as error:
         lines = [f"{_variable(detail['loc'])}: {detail['msg']}" for detail in error.errors(include_url=False)]
         raise ConfigurationError("\n".join(lines)) from None
-
-
-def vault_of(settings: Settings) -> Vault:
-    """Give what seals and opens gateways' credentials and webhooks' secrets."""
-    keys = settings.credential_keys
-    return Vault({} if keys is None else read_keys(keys.get_secret_value()))
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

@@ -4,8 +4,6 @@ What is sealed says where it belongs: moved to another organization, gateway, ad
 """
 
 import base64
-import binascii
-import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +13,9 @@ from urllib.parse import urlsplit
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-KEY_BYTES = 32
+from services.platform.credential_keys import read_keys
+from services.platform.settings import Settings
+
 NONCE_BYTES = 12
 FORMAT = "v1"
 
@@ -84,17 +84,7 @@ class Vault:
             raise NotOpened("the credential does not belong to this place; give it again") from None
 
 
-def read_keys(text: str) -> dict[str, bytes]:
-    """Read keys in base64, separated by commas, each named by its hash; raises ValueError without repeating one."""
-    keys = [_key(part.strip(), number) for number, part in enumerate(text.split(","), start=1)]
-    return {hashlib.sha256(key).hexdigest()[:8]: key for key in keys}
-
-
-def _key(encoded: str, number: int) -> bytes:
-    try:
-        key = base64.b64decode(encoded.replace("-", "+").replace("_", "/") + "=" * (-len(encoded) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise ValueError(f"PROMOTION_CREDENTIAL_KEYS: key {number} is not {KEY_BYTES} bytes in base64")
-    return key
+def vault_of(settings: Settings) -> Vault:
+    """Give what seals and opens gateways' credentials and webhooks' secrets."""
+    keys = settings.credential_keys
+    return Vault({} if keys is None else read_keys(keys.get_secret_value()))

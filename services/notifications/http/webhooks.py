@@ -24,8 +24,8 @@ from services.platform.http.problems import Problem, documented, invalid, not_fo
 from services.platform.identity import Principal
 from services.platform.outward import WEBHOOK_NETWORKS, Forbidden, Network, check_url, read_networks
 from services.platform.redaction import redacted_text
-from services.platform.settings import Settings, vault_of
-from services.platform.vault import NoKeys, Vault
+from services.platform.settings import Settings
+from services.platform.vault import NoKeys, Vault, vault_of
 
 
 def add_routes(routes: APIRouter, database: Database, clock: Clock, settings: Settings) -> None:

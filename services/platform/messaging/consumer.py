@@ -7,7 +7,7 @@ in between repeats the batch, so what a subscription applies has to be guarded a
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import structlog
 from faststream import AckPolicy
@@ -23,12 +23,14 @@ from services.platform.database import Database, is_permanent
 from services.platform.messaging.claims import claimed_organization
 from services.platform.messaging.compression import refuse_unreadable_batch, tolerate_unreadable_batches
 from services.platform.messaging.dead_letters import DeadLetter, Record, park
-from services.platform.messaging.gate import Gate
 from services.platform.messaging.kafka_security import faststream_security
 from services.platform.messaging.outbox import Outbox, RecordTooLarge
 from services.platform.messaging.progress import Progress
 from services.platform.settings import Settings
 from services.platform.telemetry import BATCH_SECONDS, CONSUMED, PARKED, RETRIED
+
+if TYPE_CHECKING:
+    from services.platform.messaging.gate import Gate
 
 MAX_RECORDS = 500
 # A broker that does not answer so long when its consumers stop is taken to be away.
@@ -109,7 +111,7 @@ class BatchProcessor:
         outbox: Outbox,
         clock: Clock,
         committed: Callable[[], None],
-        gate: Gate | None = None,
+        gate: "Gate | None" = None,
     ) -> None:
         self._subscription = subscription
         self._service = service
@@ -213,7 +215,7 @@ class Consumers:
         outbox: Outbox,
         clock: Clock,
         committed: Callable[[], None],
-        gate: Gate | None = None,
+        gate: "Gate | None" = None,
     ) -> None:
         self._service = service
         self._settings = settings

@@ -14,15 +14,9 @@ from schemas.cloudevents import EncodedRecord, Unreadable
 from schemas.events import Event
 from services.platform.identity import CACHE_SECONDS, CACHE_SIZE, Principal, principal_of_key
 from services.platform.messaging.dead_letters import Record
-from services.platform.messaging.signatures import (
-    SERVICE,
-    is_signed_by,
-    open_signing_key,
-    service_key,
-    signature_of,
-)
+from services.platform.messaging.signatures import SERVICE, is_signed_by, service_key, signature_of
+from services.platform.messaging.signing_keys import open_signing_key
 from services.platform.outsiders import from_outside
-from services.platform.settings import Settings
 
 UNAUTHENTICATED = "unauthenticated"
 # Event ids are remembered so long; an older record could be a repetition that nobody notices.
@@ -97,8 +91,3 @@ class Gate:
             row.id, organization_id=row.organization_id, subject=row.subject, owner=row.owner, roles=row.roles
         )
         return Signer(principal, key)
-
-
-def gate_for(settings: Settings) -> Gate | None:
-    """Give the gate of a service, None where the broker is trusted."""
-    return None if settings.kafka_trust == "broker" else Gate(settings.key_pepper.get_secret_value())

@@ -6,12 +6,8 @@ Pure. Whoever has an API key can sign; our own services sign under a key that th
 import base64
 import hashlib
 import hmac
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from schemas.cloudevents import EncodedRecord, Headers
 from schemas.topics import EVENT_TOPICS
@@ -23,7 +19,6 @@ SERVICE = "service"
 # Whoever verifies remembers the ids that it met, known or not.
 MAX_KEY_ID_BYTES = 64
 _FORMAT = b"promotion record v1"
-_NONCE_BYTES = 12
 _VERBATIM = ("promotion-verbatim", None)
 
 Sign = Callable[[EncodedRecord], EncodedRecord]
@@ -86,24 +81,6 @@ def signature_of(headers: Headers) -> Signature | None:
 def is_signed_by(record: EncodedRecord, signature: Signature, key: bytes) -> bool:
     """Tell whether ``signature`` is that of ``record`` under ``key``."""
     return hmac.compare_digest(_code(record, signature.key_id, key), signature.code)
-
-
-def seal_signing_key(api_key: str, pepper: str) -> bytes:
-    """Give what is stored of an API key's signing key, so that the database alone signs nothing."""
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    return nonce + AESGCM(_sealing_key(pepper)).encrypt(nonce, signing_key(api_key), None)
-
-
-def open_signing_key(sealed: bytes, pepper: str) -> bytes | None:
-    """Give the signing key that is stored, or None where it was sealed under another pepper."""
-    try:
-        return AESGCM(_sealing_key(pepper)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
-    except (InvalidTag, ValueError):
-        return None
-
-
-def _sealing_key(pepper: str) -> bytes:
-    return hmac.new(pepper.encode(), b"promotion signing keys at rest v1", hashlib.sha256).digest()
 
 
 def _signed(record: EncodedRecord, *, key_id: str, key: bytes) -> EncodedRecord:

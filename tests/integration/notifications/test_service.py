@@ -13,9 +13,10 @@ from schemas.events import Event, PromotionChanged, event_source
 from schemas.topics import DEFAULT_PARTITIONS, PROMOTION_CHANGED
 from services.notifications.app import build_service
 from services.notifications.domain.message import change_id
+from services.platform.credential_keys import read_keys
 from services.platform.messaging.producer import Publisher
 from services.platform.settings import load_settings
-from services.platform.vault import Vault, read_keys
+from services.platform.vault import Vault
 from studio.local.broker import EmbeddedBroker
 from tests.integration.notifications.conftest import NewDesk
 from tests.integration.notifications.receivers import Receiver

@@ -12,14 +12,13 @@ from services.platform.messaging.signatures import (
     SERVICE,
     SIGNATURE_HEADER,
     is_signed_by,
-    open_signing_key,
-    seal_signing_key,
     service_key,
     sign_as_publisher,
     signature_of,
     signer_of_services,
     signing_key,
 )
+from services.platform.messaging.signing_keys import open_signing_key, seal_signing_key
 
 PEPPER = "p" * 32
 API_KEY = "pk_0011223344556677_secret_with_underscores"

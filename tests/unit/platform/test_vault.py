@@ -5,7 +5,8 @@ import secrets
 
 import pytest
 
-from services.platform.vault import NoKeys, NotOpened, Place, Vault, read_keys
+from services.platform.credential_keys import read_keys
+from services.platform.vault import NoKeys, NotOpened, Place, Vault
 
 PLACE = Place("acme", "gw-1", "https://gateway.example:8443/api")
 
