@@ -35,10 +35,10 @@ array.IterableABC = (list, tuple, set, frozenset)  # type: ignore[attr-defined]
 array.SizedABC = object  # type: ignore[attr-defined]
 
 # Planning a statement takes longer than running it for a few rows. A plan for any values is as good where rows are
-# found by their keys, as long as it is made anew while tables grow: each time a connection is twice as old, and every
-# minute. It is none for what looks for rows by their age, of which there may be none or all.
-_FIRST_PLANS_SECONDS = 0.5
-_LAST_PLANS_SECONDS = 60.0
+# found by their keys, as long as it is made anew while tables grow: each time a connection has done twice as much, for
+# in an empty table every index looks the same, and every minute. It is none for what looks for rows by their age, of
+# which there may be none or all.
+_PLANS_SECONDS = 60.0
 _PLAN_ANEW = text("DISCARD PLANS")
 
 _SEE = text(f"SELECT set_config('{SETTING}', :organizations, true)")
@@ -153,12 +153,11 @@ def after_commit(connection: AsyncConnection, act: Callable[[], None]) -> None:
 
 async def _plan_anew(connection: AsyncConnection) -> None:
     now, known = time.monotonic(), connection.info
-    until, kept_seconds = known.get("plans", (now + _FIRST_PLANS_SECONDS, _FIRST_PLANS_SECONDS))
-    if now >= until:
+    done, (planned_at, planned_after) = known.get("transactions", 0) + 1, known.get("plans", (now, 1))
+    if done >= 2 * planned_after or now >= planned_at + _PLANS_SECONDS:
         await connection.execute(_PLAN_ANEW)
-        kept_seconds = min(2 * kept_seconds, _LAST_PLANS_SECONDS)
-        until = now + kept_seconds
-    known["plans"] = until, kept_seconds
+        planned_at, planned_after = now, done
+    known["transactions"], known["plans"] = done, (planned_at, planned_after)
 
 
 def driver_url(url: str) -> str:

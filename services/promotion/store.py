@@ -88,7 +88,12 @@ _SLOTS = (
     "unnest(cast(:organizations AS text[]), cast(:agents AS text[]), cast(:gateways AS text[])) "
     "AS s(organization_id, agent_id, gateway_id)"
 )
-_IN_SLOT = "p.organization_id = s.organization_id AND p.agent_id = s.agent_id AND p.target_gateway_id = s.gateway_id"
+# A gateway is never null here. Said so, it is looked for among an agent's promotions, of which few are under way, and
+# not through an index of gateways, where PostgreSQL would read all that ever went there while it has counted nothing.
+_IN_SLOT = (
+    "p.organization_id = s.organization_id AND p.agent_id = s.agent_id "
+    "AND p.target_gateway_id IS NOT DISTINCT FROM s.gateway_id"
+)
 _FIND_SLOTS = text(
     "SELECT p.organization_id, p.agent_id, p.target_gateway_id "  # noqa: S608
     f"FROM {_KEYS} JOIN promotion.promotion AS p USING (organization_id, id)"
@@ -103,17 +108,19 @@ _LOAD_VOTES = text(
 )
 
 
-def _one_in_slot(condition: str) -> str:
-    # The limit keeps the planner from joining the whole table where it takes it for small.
+def _one_in_slot(condition: str, *, order: str = "") -> str:
+    # The limit keeps the planner from joining the whole table where it takes it for small. An order where none is
+    # needed has it take an index of that order, in which it reads far for one slot.
     return (
         f"LATERAL (SELECT p.organization_id, p.id FROM promotion.promotion AS p WHERE {_IN_SLOT} AND {condition} "  # noqa: S608
-        "ORDER BY p.created_at, p.id LIMIT 1)"
+        f"{order} LIMIT 1)"
     )
 
 
 _QUEUED = "p.status = 'approved' AND p.status_reason = 'queued'"
+_OLDEST_QUEUED = _one_in_slot(_QUEUED, order="ORDER BY p.created_at, p.id")
 _FIRST_QUEUED = text(
-    f"SELECT queued.organization_id, queued.id FROM {_SLOTS} CROSS JOIN {_one_in_slot(_QUEUED)} AS queued "  # noqa: S608
+    f"SELECT queued.organization_id, queued.id FROM {_SLOTS} CROSS JOIN {_OLDEST_QUEUED} AS queued "  # noqa: S608
     f"LEFT JOIN {_one_in_slot(RUNNING)} AS running ON true WHERE running.id IS NULL"
 )
 _IDLE_SLOTS = text(

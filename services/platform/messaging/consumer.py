@@ -5,9 +5,10 @@ in between repeats the batch, so what a subscription applies has to be guarded a
 """
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
 from faststream import AckPolicy
@@ -23,6 +24,7 @@ from services.platform.database import Database, is_permanent
 from services.platform.messaging.claims import claimed_organization
 from services.platform.messaging.compression import refuse_unreadable_batch, tolerate_unreadable_batches
 from services.platform.messaging.dead_letters import DeadLetter, Record, park
+from services.platform.messaging.gathering import Gathering
 from services.platform.messaging.kafka_security import faststream_security
 from services.platform.messaging.outbox import Outbox, RecordTooLarge
 from services.platform.messaging.progress import Progress
@@ -45,10 +47,6 @@ LONG_POLL_MS = 2000
 UNTAKEN_SECONDS = 60.0
 # How long a consumer waits for what its client fetches meanwhile, before it notes that it is alive and waits on.
 POLL_MS = 1000
-# After a batch of few a patient subscription begins the next no sooner than this, so that what comes one by one is
-# handled together.
-GATHER_SECONDS = 0.1
-FEW_RECORDS = 50
 LOOK_SECONDS = 1.0
 BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 
@@ -304,22 +302,10 @@ class Consumers:
         return self._broker is not None and await self._broker.ping(timeout=2.0)
 
     def _watch(self, topic: str, consumer: Any) -> None:
-        poll, progress = consumer.getmany, self._progress
-        now = asyncio.get_running_loop().time
-        next_at = 0.0
-
-        async def getmany(*, timeout_ms: float, max_records: int) -> dict[Any, list[Any]]:
-            nonlocal next_at
-            await asyncio.sleep(max(0.0, next_at - now()))
-            # It comes back with records alone, for after an empty answer nobody asks for a while.
-            while not (polled := await poll(timeout_ms=timeout_ms, max_records=max_records)):
-                progress.step(topic)
-            progress.step(topic)
-            if self._patient[topic] and sum(map(len, polled.values())) < FEW_RECORDS:
-                next_at = now() + GATHER_SECONDS
-            return cast(dict[Any, list[Any]], polled)
-
-        consumer.getmany = getmany
+        gathering = Gathering(
+            consumer.getmany, patient=self._patient[topic], looked=functools.partial(self._progress.step, topic)
+        )
+        consumer.getmany = gathering.getmany
 
     def _subscribe(self, broker: KafkaBroker, topic: str) -> None:
         options: dict[str, Any] = {

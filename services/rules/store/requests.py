@@ -97,10 +97,10 @@ _SETTLED = text(
     "OFFSET 0) AS p"
 )
 _WATCHED = text(
-    "SELECT DISTINCT r.organization_id, r.source_deployment_id FROM unnest(cast(:organizations AS text[]), "
-    "cast(:ids AS text[])) AS i(organization_id, deployment_id) "
-    "JOIN rules.request r ON r.organization_id = i.organization_id AND r.source_deployment_id = i.deployment_id "
-    "AND (r.hold_until IS NOT NULL OR r.watching)"
+    "SELECT i.organization_id, i.deployment_id FROM unnest(cast(:organizations AS text[]), cast(:ids AS text[])) "
+    "AS i(organization_id, deployment_id) CROSS JOIN LATERAL (SELECT FROM rules.request r "
+    "WHERE r.organization_id = i.organization_id AND r.source_deployment_id = i.deployment_id "
+    "AND (r.hold_until IS NOT NULL OR r.watching) LIMIT 1) AS r"
 )
 _UNWATCH = text(
     f"UPDATE rules.request r SET watching = false FROM {_KEYS} "  # noqa: S608
@@ -200,7 +200,7 @@ async def watched_deployments(
     rows = await connection.execute(
         _WATCHED, {"organizations": [each[0] for each in ordered], "ids": [each[1] for each in ordered]}
     )
-    return {(row.organization_id, row.source_deployment_id) for row in rows}
+    return {(row.organization_id, row.deployment_id) for row in rows}
 
 
 async def settled_requests(connection: AsyncConnection, deployments: Collection[tuple[str, str]]) -> list[Key]:

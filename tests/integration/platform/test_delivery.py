@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.cloudevents import EncodedRecord, encode
 from schemas.events import Event
 from services.platform.database import DatabaseUnavailable
-from services.platform.messaging import consumer
+from services.platform.messaging import consumer, gathering
 from services.platform.messaging.consumer import Unprocessable
 from tests.integration.platform.conftest import TOPIC, Probe, run_event, until
 
@@ -98,7 +98,7 @@ async def test_a_batch_that_fails_for_an_outage_is_tried_again_until_it_is_appli
 async def test_what_comes_one_by_one_is_gathered_for_a_patient_subscription(
     probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer, "GATHER_SECONDS", 2.0)
+    monkeypatch.setattr(gathering, "GATHER_SECONDS", 2.0)
     batches: list[list[str]] = []
 
     async def apply(_connection: AsyncConnection, events: Sequence[Event], _now: datetime) -> None:
@@ -120,7 +120,7 @@ async def test_what_comes_one_by_one_is_gathered_for_a_patient_subscription(
 async def test_a_patient_subscription_does_not_rest_while_many_come(
     probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer, "GATHER_SECONDS", 3600.0)
+    monkeypatch.setattr(gathering, "GATHER_SECONDS", 3600.0)
     applied = 0
 
     async def apply(_connection: AsyncConnection, events: Sequence[Event], _now: datetime) -> None:

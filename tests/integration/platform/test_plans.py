@@ -26,19 +26,30 @@ async def test_a_statement_is_planned_for_any_values_from_the_first_time_on(data
     await pool.close()
 
 
-async def test_kept_plans_are_made_anew_when_the_connection_has_become_so_much_older(
-    database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_FIRST_PLANS_SECONDS", 0.0)
+async def made_anew(database: str, transactions: int) -> list[int]:
+    """Give the transactions of one connection, by number from 1, that began with new plans."""
     said: list[str] = []
     pool = Database(database, role=None, application_name="probe", pool_size=1)
     event.listen(pool._engine.sync_engine, "before_cursor_execute", lambda _c, _k, sql, *_: said.append(sql))
-
-    async with pool.begin(keeps_plans=True) as connection:
-        await connection.execute(PROBED, {"value": 1})
+    found: list[int] = []
+    for number in range(1, transactions + 1):
+        said.clear()
+        async with pool.begin(keeps_plans=True) as connection:
+            await connection.execute(PROBED, {"value": number})
+        if said[0] == "DISCARD PLANS":
+            found.append(number)
     await pool.close()
+    return found
 
-    assert (said[0], said[-1]) == ("DISCARD PLANS", "SELECT cast($1 AS int) AS probed")
+
+async def test_kept_plans_are_made_anew_each_time_a_connection_has_done_twice_as_much(database: str) -> None:
+    assert await made_anew(database, 20) == [2, 4, 8, 16]
+
+
+async def test_kept_plans_are_made_anew_when_they_are_old(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PLANS_SECONDS", 0.0)
+
+    assert await made_anew(database, 3) == [1, 2, 3]
 
 
 async def test_one_transaction_may_keep_plans_where_others_do_not(database: str) -> None:

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.platform import database
 from services.promotion import listing, overviews, store
@@ -17,15 +18,20 @@ FEW = 500
 _WAIT = """UPDATE promotion.promotion SET status = 'approved', status_reason = 'conditions_unmet', completed_at = NULL,
     created_at = created_at + interval '1 second'"""
 _END = "UPDATE promotion.promotion SET status = 'completed', status_reason = 'deployed', completed_at = created_at"
+_QUEUE = "UPDATE promotion.promotion SET status = 'approved', status_reason = 'queued', completed_at = NULL"
+_COMPLETED = {"status": "'completed'", "status_reason": "'deployed'", "completed_at": "changed_at"}
 
 
 async def _churn(house: House) -> None:
     """Have every promotion wait, again and again, and be completed: indexes of what waits keep the dead rows."""
+    await _past_guards(house, *[_WAIT] * 8, _END)
+
+
+async def _past_guards(house: House, *statements: str) -> None:
     async with house.owner.begin() as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
-        for _ in range(8):
-            await connection.execute(text(_WAIT))
-        await connection.execute(text(_END))
+        for statement in statements:
+            await connection.execute(text(statement))
 
 
 @pytest.fixture
@@ -67,28 +73,33 @@ async def test_a_list_reads_little_more_than_it_gives(full: House, filters: dict
     assert read < FEW
 
 
+@pytest.mark.parametrize("waiting", [False, True], ids=["nobody waits", "one waits"])
 async def test_who_is_next_in_a_slot_is_found_without_reading_who_was(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: House, monkeypatch: pytest.MonkeyPatch, waiting: bool
 ) -> None:
-    monkeypatch.setattr(database, "_FIRST_PLANS_SECONDS", 60.0)
+    async def keep(_connection: AsyncConnection) -> None:
+        """The plan that was made for a few has to do for as many as come before it is made anew."""
+
     done = uuid4()
     await house.evaluate(evaluation(done))
     await house.complete(completion(done))
     (was,) = await house.as_owner("SELECT agent_id, target_gateway_id FROM promotion.promotion")
     slots = [Slot(ORGANIZATION, was.agent_id, was.target_gateway_id)]
     others = {"id": "gen_random_uuid()", "source_deployment_id": "'copy-' || n", "agent_id": "'agent-' || n"}
-    await multiply(house, "promotion.promotion", many=300, **others)
-    await _churn(house)
+    if waiting:
+        await _past_guards(house, _QUEUE)
+    await multiply(house, "promotion.promotion", many=300, **others, **_COMPLETED)
+    if not waiting:
+        await _churn(house)
+    monkeypatch.setattr(database, "_plan_anew", keep)
     async with house.database.begin(organizations={ORGANIZATION}, keeps_plans=True) as connection:
         await store.first_queued(connection, slots)
-    # The plan that was made for a few has to do for as many as come before it is made anew.
-    await multiply(house, "promotion.promotion", **others)
-
+    await multiply(house, "promotion.promotion", **others, **_COMPLETED)
     async with house.database.begin(organizations={ORGANIZATION}, keeps_plans=True) as connection:
         following = await store.first_queued(connection, slots)
         read = await rows_read(connection, "promotion.promotion")
 
-    assert following == set()
+    assert len(following) == (1 if waiting else 0)
     assert read < FEW
 
 

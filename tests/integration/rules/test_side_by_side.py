@@ -4,18 +4,26 @@ import asyncio
 from collections import Counter
 from dataclasses import replace
 
+import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import topics
 from schemas.cloudevents import encode
 from schemas.events import Event
+from services.platform import database
 from services.platform.messaging.consumer import BatchProcessor, Subscription
 from services.platform.messaging.dead_letters import Record
 from services.platform.messaging.outbox import Outbox
+from services.rules.store.requests import watched_deployments
+from tests.integration.rows_read import rows_read
 from tests.integration.rules.conftest import World, announced, measured, ran_tests, requested
 from tests.integration.rules.test_promoting_by_itself import QUIET, automatic, restarted
 
 MANY = 60
+_MANY_WAIT = """INSERT INTO rules.request SELECT (jsonb_populate_record(one, jsonb_build_object(
+    'promotion_id', gen_random_uuid(), 'source_deployment_id', 'copy-' || n))).*
+    FROM (SELECT r FROM rules.request AS r LIMIT 1) AS found(one), generate_series(1, 20000) AS n"""
 
 
 async def crowd(world: World) -> None:
@@ -96,6 +104,30 @@ async def test_a_crash_between_keeping_facts_and_looking_loses_nothing(world: Wo
     await world.look()
 
     assert len(await world.requests()) == 1
+
+
+async def test_who_waits_for_a_deployment_is_found_without_reading_who_waits_for_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def keep(_connection: AsyncConnection) -> None:
+        """The plan that was made for a few has to do for as many as come before it is made anew."""
+
+    monkeypatch.setattr(database, "_plan_anew", keep)
+    names = ["dep-1", "dep-2", *(f"copy-{number}" for number in range(1, 100))]
+    await world.deploy()
+    await world.rule(requires_approval=True, required_approvers=1, conditions=QUIET)
+    await world.request(requested())
+    async with world.database.begin(organizations={"acme"}, keeps_plans=True) as connection:
+        await watched_deployments(connection, {("acme", name) for name in names})
+    async with world.owner.begin() as connection:
+        await connection.execute(text(_MANY_WAIT))
+
+    async with world.database.begin(organizations={"acme"}, keeps_plans=True) as connection:
+        waiting = await watched_deployments(connection, {("acme", name) for name in names})
+        read = await rows_read(connection, "rules.request")
+
+    assert len(waiting) == 100
+    assert read < 500
 
 
 async def test_an_announcement_is_waited_for_as_long_as_inventory_lags(world: World) -> None:
