@@ -22,6 +22,8 @@ _HALF_MINUTE, _HOUR, _DAY = timedelta(seconds=30), timedelta(hours=1), timedelta
 _HALF_MINUTE_SETTLES = timedelta(minutes=1)
 _HOUR_SETTLES = timedelta(minutes=10)
 _DAY_SETTLES = timedelta(days=1)
+# Whose hours are counted no further than that has them counted first, one after the other.
+_PARTLY = timedelta(hours=3)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -76,7 +78,7 @@ _BY_HOUR = text(
 # Of all organizations at once. Where nothing happened nothing is written; OFFSET has the indexes looked up for each.
 _COUNT_PARTS = text(
     "WITH due AS MATERIALIZED (SELECT organization_id, greatest(until, partly) AS since FROM promotion.counted "  # noqa: S608
-    "WHERE greatest(until, partly) < :over FOR UPDATE SKIP LOCKED), "
+    "WHERE greatest(until, partly) < :over AND greatest(until, partly) >= :recent FOR UPDATE SKIP LOCKED), "
     "parts AS (INSERT INTO promotion.tally (organization_id, since, hours, target_environment, what, bucket, times) "
     "SELECT d.organization_id, greatest(d.since, date_trunc('hour', at, 'UTC')), 0, target_environment, what, bucket, "
     f"count(*) FROM due AS d CROSS JOIN LATERAL ({_happened('d.organization_id', 'd.since', ':over')} OFFSET 0) AS h "
@@ -159,7 +161,8 @@ async def count(connection: AsyncConnection, *, now: datetime) -> bool:
         await _count(connection, organization_id, since=since, until=until)
         await connection.execute(_COUNTED, {"organization": organization_id, "until": until})
         return True
-    if (await connection.execute(_COUNT_PARTS, {"over": _half_minute(now - _HALF_MINUTE_SETTLES)})).rowcount:
+    recent = {"over": _half_minute(now - _HALF_MINUTE_SETTLES), "recent": now - _PARTLY}
+    if (await connection.execute(_COUNT_PARTS, recent)).rowcount:
         return True
     settled = (await connection.execute(_BY_HOUR, {"over": _midnight(now - _DAY_SETTLES)})).one_or_none()
     if settled is None:

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 # Where so many of the next names hold too few that have a part, the names of all agents are looked through by rows of
-# many; where more than so many have it, one after another again, for then a page is soon full.
+# many; where more than so many have it, one after another again, for then a page is soon full where they lie apart.
 NEXT_NAMES, MOST_SOUGHT = 2_000, 20_000
 
 _HAS_PART = "position(lower(:part) IN lower({name})) > 0"

@@ -303,7 +303,12 @@ class Consumers:
 
     def _watch(self, topic: str, consumer: Any) -> None:
         gathering = Gathering(
-            consumer.getmany, patient=self._patient[topic], looked=functools.partial(self._progress.step, topic)
+            consumer.getmany,
+            patient=self._patient[topic],
+            crowds=self._settings.embedded,
+            looked=functools.partial(self._progress.step, topic),
+            pause=lambda: consumer.pause(*consumer.assignment()),
+            resume=lambda: consumer.resume(*consumer.paused()),
         )
         consumer.getmany = gathering.getmany
 

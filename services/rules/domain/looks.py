@@ -113,10 +113,12 @@ def shown(announced: Recheck, surroundings: Surroundings) -> bool:
 
 
 def concerns_rules(announced: Recheck, books: Books, surroundings: Surroundings) -> bool:
-    """Tell whether a rule acts on what was announced, or compares deployments with each other."""
-    book = books[announced.organization_id]
+    """Tell whether a rule acts on what was announced or compares deployments; in a book that is not given, one may."""
+    book = books.get(announced.organization_id)
+    if book is None or book.compares:
+        return True
     deployment = surroundings.deployment(*announced.key)
-    if book.compares or deployment is None or not deployment.is_active:
-        return book.compares
+    if deployment is None or not deployment.is_active:
+        return False
     target = surroundings.next_environment(announced.organization_id, deployment.environment)
     return target is not None and bool(book.acting((deployment.environment, target)))

@@ -67,11 +67,12 @@ class Intake:
     ) -> list[Recheck]:
         """Leave out what inventory shows already, no rule acts on and no request waits for: most of what is deployed.
 
-        The rules are held, for a rule that changes has those deployments looked at that it finds.
+        The rules are held, for a rule that changes has those deployments looked at that it finds. Where they cannot be,
+        all is looked at.
         """
         keys = {each.key for each in announced}
         organizations = {organization_id for organization_id, _ in keys}
-        books = await self._books.open(connection, dict.fromkeys(organizations, now), hold=True)
+        books = await self._books.hold(connection, organizations, now)
         surroundings = await load_known(connection, keys, organizations)
         awaited = await watched_deployments(connection, keys)
         return [

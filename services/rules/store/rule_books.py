@@ -1,13 +1,13 @@
 """The rules of organizations, remembered between batches and checked against their revision at each use."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.rules.domain.rule_book import RuleBook
-from services.rules.store.rules import revisions, rules_since
+from services.rules.store.rules import hold_revisions, revisions, rules_since
 
 # Versions that ended longer ago are read when a request asks for them.
 REMEMBERED = timedelta(hours=1)
@@ -28,14 +28,25 @@ class RuleBooks:
     def __init__(self) -> None:
         self._books: dict[str, _Book] = {}
 
-    async def open(
-        self, connection: AsyncConnection, needed_since: Mapping[str, datetime], *, hold: bool = False
-    ) -> dict[str, RuleBook]:
-        """Give, for each organization, the versions in force at the instant given for it or after.
+    async def open(self, connection: AsyncConnection, needed_since: Mapping[str, datetime]) -> dict[str, RuleBook]:
+        """Give, for each organization, the versions in force at the instant given for it or after."""
+        current = await revisions(connection, sorted(needed_since))
+        opened = await self._opened(connection, current, needed_since)
+        return {organization_id: opened.get(organization_id, _EMPTY) for organization_id in needed_since}
 
-        With ``hold`` they stay in force until the transaction ends.
+    async def hold(
+        self, connection: AsyncConnection, organizations: Collection[str], now: datetime
+    ) -> dict[str, RuleBook]:
+        """Give the versions in force, which stay so until the transaction ends.
+
+        Only of those of ``organizations`` that have rules, and whose rules nobody is changing.
         """
-        current = await revisions(connection, sorted(needed_since), hold=hold)
+        current = await hold_revisions(connection, sorted(organizations))
+        return await self._opened(connection, current, dict.fromkeys(current, now))
+
+    async def _opened(
+        self, connection: AsyncConnection, current: Mapping[str, int], needed_since: Mapping[str, datetime]
+    ) -> dict[str, RuleBook]:
         # Others forget and replace books while this reads, so that what serves is taken before.
         opened = {
             organization_id: self._books[organization_id].rules
@@ -55,7 +66,7 @@ class RuleBooks:
                 self._books[organization_id] = _Book(
                     current[organization_id], stale[organization_id], opened[organization_id]
                 )
-        return {organization_id: opened.get(organization_id, _EMPTY) for organization_id in needed_since}
+        return opened
 
     def _serves(self, organization_id: str, revision: int, since: datetime) -> bool:
         book = self._books.get(organization_id)

@@ -55,8 +55,8 @@ _READ_REVISIONS = (
     "SELECT organization_id, revision FROM rules.rule_book WHERE organization_id = ANY(cast(:organizations AS text[]))"
 )
 _REVISIONS = text(_READ_REVISIONS)
-# No rule of theirs changes until the transaction ends.
-_HOLD_REVISIONS = text(f"{_READ_REVISIONS} ORDER BY organization_id FOR SHARE")
+# None of their rules changes until the transaction ends; those who are changing some are not waited for.
+_HOLD_REVISIONS = text(f"{_READ_REVISIONS} ORDER BY organization_id FOR SHARE SKIP LOCKED")
 _SINCE = text(
     f"SELECT {_QUALIFIED} FROM unnest("  # noqa: S608
     "cast(:organizations AS text[]), cast(:since AS timestamptz[])) AS i(organization_id, since) "
@@ -175,13 +175,15 @@ async def end_version(connection: AsyncConnection, rule: Rule, *, at: datetime, 
     await connection.execute(_END, {"organization_id": rule.organization_id, "rule_id": rule.id, "at": at, "by": by})
 
 
-async def revisions(connection: AsyncConnection, organizations: Sequence[str], *, hold: bool) -> dict[str, int]:
-    """Give the revision of each organization's rules; one without rules has none.
+async def revisions(connection: AsyncConnection, organizations: Sequence[str]) -> dict[str, int]:
+    """Give the revision of each organization's rules; one without rules has none."""
+    rows = await connection.execute(_REVISIONS, {"organizations": list(organizations)})
+    return {row.organization_id: row.revision for row in rows}
 
-    With ``hold`` nobody changes them until the transaction ends.
-    """
-    statement = _HOLD_REVISIONS if hold else _REVISIONS
-    rows = await connection.execute(statement, {"organizations": list(organizations)})
+
+async def hold_revisions(connection: AsyncConnection, organizations: Sequence[str]) -> dict[str, int]:
+    """Keep rules as they are until the transaction ends; give the revisions of those that nobody is changing."""
+    rows = await connection.execute(_HOLD_REVISIONS, {"organizations": list(organizations)})
     return {row.organization_id: row.revision for row in rows}
 
 

@@ -166,6 +166,10 @@ async def test_many_new_agents_at_once_are_all_noted_in_rows_that_fit_a_page(dat
     await take(database, *(completed(name, 1) for name in names))
 
     assert await noted(database) == [("acme", name) for name in names]
+    owner = await asyncpg.connect(database)
+    longest = await owner.fetchval("SELECT max(length(names)) FROM inventory.agent_names")
+    await owner.close()
+    assert longest < sum(map(len, names)) / 2
 
 
 async def test_a_deployment_of_a_known_agent_is_told_from_that_of_a_new_one_by_few_rows(

@@ -1,17 +1,22 @@
 """Kafka answers a fetch of nothing late, so that idle consumers cost little; nothing that comes may wait for that."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from datetime import datetime
 
+import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.events import Event
+from services.platform.messaging import consumer
 from tests.integration.platform.conftest import Probe, member, run_event, until
 
-# Less than a fetch of nothing takes, and more than anything else here.
-AT_ONCE_SECONDS = 1.0
+pytestmark = pytest.mark.apache_kafka
+
+
+@pytest.fixture(autouse=True)
+def _a_fetch_of_nothing_takes_longer_than_any_wait_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumer, "LONG_POLL_MS", 60_000)
 
 
 async def test_what_follows_a_slow_batch_on_one_partition_is_taken_at_once(probe: Probe) -> None:
@@ -28,11 +33,9 @@ async def test_what_follows_a_slow_batch_on_one_partition_is_taken_at_once(probe
     await probe.publish(run_event("fetched-meanwhile"))
     await until(lambda: len(began) == 2)
 
-    asked_at = time.monotonic()
     await probe.publish(run_event("after-it"))
-    await until(lambda: len(began) == 3)
 
-    assert time.monotonic() - asked_at < AT_ONCE_SECONDS
+    await until(lambda: len(began) == 3)
     await consumers.stop()
 
 
@@ -43,12 +46,9 @@ async def test_what_comes_on_any_partition_is_taken_at_once(probe: Probe) -> Non
     await probe.publish(run_event("first"))
     await until(lambda: len(seen) == 1)
 
-    asked_at = time.monotonic()
     for number in range(20):
         await probe.publish(run_event(f"run-{number}", deployment=f"dep-{number}"))
         await until(lambda number=number: f"run-{number}" in seen)
-
-    assert time.monotonic() - asked_at < 2 * AT_ONCE_SECONDS
     await consumers.stop()
 
 
@@ -59,7 +59,5 @@ async def test_stopping_does_not_wait_for_what_kafka_has_not_answered(probe: Pro
     await probe.publish(run_event("first"))
     await until(lambda: len(seen) == 1)
 
-    asked_at = time.monotonic()
-    await consumers.stop()
-
-    assert time.monotonic() - asked_at < AT_ONCE_SECONDS
+    async with asyncio.timeout(20):
+        await consumers.stop()

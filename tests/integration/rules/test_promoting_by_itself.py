@@ -174,8 +174,10 @@ async def test_what_is_announced_is_looked_at_where_a_rule_acts_on_it(world: Wor
     assert await rechecks(world) - before == 1
 
 
-async def test_a_rule_that_is_changing_while_a_deployment_is_announced_acts_on_it(world: World) -> None:
-    await world.rule(requires_approval=False, conditions=QUIET)
+@pytest.mark.parametrize("first", [True, False], ids=["the first", "another"])
+async def test_a_rule_that_is_being_made_while_a_deployment_is_announced_acts_on_it(world: World, first: bool) -> None:
+    if not first:
+        await world.rule(requires_approval=False, conditions=QUIET)
     async with world.database.begin() as connection:
         # It looks for deployments before there is this one.
         await create_rule(
@@ -183,9 +185,19 @@ async def test_a_rule_that_is_changing_while_a_deployment_is_announced_acts_on_i
             organization_id="acme", rule_id=uuid4(), by="ada", now=world.now,
         )  # fmt: skip
         await world.deploy()
-        announcing = asyncio.create_task(world.announce(announced(at=world.now)))
+        await world.announce(announced(at=world.now))
+
+    assert await rechecks(world) == 1
+
+
+async def test_no_rule_changes_while_it_is_settled_what_an_announcement_concerns(world: World) -> None:
+    await world.rule(requires_approval=False, conditions=QUIET)
+    await world.deploy()
+    async with world.database.begin() as connection:
+        await world.intake.take_announcements(connection, [announced(at=world.now)], world.now)
+        making = asyncio.create_task(automatic(world, QUIET))
         await until_somebody_waits_for_a_lock(world)
-    await announcing
+    await making
 
     assert await rechecks(world) == 1
 

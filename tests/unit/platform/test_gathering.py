@@ -16,12 +16,13 @@ class Broker:
         self.look_seconds = look_seconds
         self.given = 0
         self.seconds = 0.0
-        self.looks = 0
+        self.told: list[str] = []
 
     def now(self) -> float:
         return self.seconds
 
     async def poll(self, *, timeout_ms: float, max_records: int) -> Polled:
+        self.told.append("look")
         count = self.counts.pop(0)
         if isinstance(count, Exception):
             raise count
@@ -34,8 +35,20 @@ class Broker:
         return {"partition": records} if records else {}
 
 
+def gathering_of(broker: Broker, *, crowds: bool = True, patient: bool = False) -> Gathering:
+    return Gathering(
+        broker.poll,
+        patient=patient,
+        crowds=crowds,
+        looked=lambda: None,
+        pause=lambda: broker.told.append("pause"),
+        resume=lambda: broker.told.append("resume"),
+        now=broker.now,
+    )
+
+
 async def batches(broker: Broker, count: int) -> list[list[int]]:
-    gathering = Gathering(broker.poll, patient=False, looked=lambda: None, now=broker.now)
+    gathering = gathering_of(broker)
     return [(await gathering.getmany(timeout_ms=TIMEOUT_MS, max_records=MOST))["partition"] for _ in range(count)]
 
 
@@ -73,6 +86,49 @@ async def test_nothing_is_lost_or_turned_around_in_a_crowd() -> None:
     assert [number for batch in found for number in batch] == list(range(broker.given))
 
 
+async def test_each_partition_keeps_its_order_in_a_crowd() -> None:
+    looks: list[Polled] = [
+        {"one": list(range(MANY))},
+        {"one": list(range(MANY, 2 * MANY))},
+        {"two": [0, 1]},
+        {"two": [2], "one": [2 * MANY]},
+        {},
+    ]
+
+    async def poll(*, timeout_ms: float, max_records: int) -> Polled:
+        return looks.pop(0)
+
+    broker = Broker()
+    broker.poll = poll  # type: ignore[method-assign]
+    gathering = gathering_of(broker)
+    await gathering.getmany(timeout_ms=TIMEOUT_MS, max_records=MOST)
+
+    crowd = await gathering.getmany(timeout_ms=TIMEOUT_MS, max_records=MOST)
+
+    assert crowd == {"one": list(range(MANY, 2 * MANY + 1)), "two": [0, 1, 2]}
+
+
+async def test_nothing_is_fetched_while_a_patient_subscription_rests_or_handles_a_few() -> None:
+    broker = Broker(FEW, MOST, FEW, look_seconds=60.0)
+    gathering = gathering_of(broker, patient=True)
+
+    for _ in range(3):
+        await gathering.getmany(timeout_ms=TIMEOUT_MS, max_records=MOST)
+        broker.told.append("batch")
+        broker.seconds += 60.0
+
+    few = ["resume", "look", "pause", "batch"]
+    assert broker.told == [*few, "resume", "look", "batch", *few]
+
+
+async def test_where_partitions_are_shared_a_batch_is_of_one_look() -> None:
+    gathering = gathering_of(Broker(MANY, MANY, MANY), crowds=False)
+
+    found = [len((await gathering.getmany(timeout_ms=TIMEOUT_MS, max_records=MOST))["partition"]) for _ in range(3)]
+
+    assert found == [MANY, MANY, MANY]
+
+
 async def test_a_crowd_that_does_not_end_is_handled_in_time() -> None:
     broker = Broker(MANY, *[MANY] * 20, look_seconds=0.1)
 
@@ -92,7 +148,7 @@ async def test_the_end_of_a_crowd_is_waited_for_only_a_moment() -> None:
 
 async def test_what_was_taken_is_given_although_the_broker_fails_behind_it() -> None:
     broker = Broker(MANY, MANY, ConnectionError("away"), ConnectionError("away"))
-    gathering = Gathering(broker.poll, patient=False, looked=lambda: None, now=broker.now)
+    gathering = gathering_of(broker)
 
     found = [len((await gathering.getmany(timeout_ms=TIMEOUT_MS, max_records=MOST))["partition"]) for _ in range(2)]
 
