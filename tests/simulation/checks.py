@@ -61,8 +61,15 @@ async def _unapproved(world: World, row: Row) -> str | None:
         "AND (valid_to IS NULL OR valid_to > $4)",
         row["organization_id"], row["source_environment"], row["target_environment"], row["created_at"],
     )  # fmt: skip
-    needed = max((rule["required_approvers"] for rule in rules if rule["requires_approval"]), default=0)
-    if not rules:
+    # After a clock was set back, a rule can be in force from an instant before a promotion that was evaluated already.
+    (evaluated,) = await world.rows(
+        "SELECT cast(cast(xmin AS text) AS bigint) AS transaction FROM rules.evaluation "
+        "WHERE promotion_id = $1 AND number = 1",
+        row["id"],
+    )
+    known = [one for one in rules if world.rules_written[one["rule_id"], one["version"]] < evaluated["transaction"]]
+    needed = max((rule["required_approvers"] for rule in known if rule["requires_approval"]), default=0)
+    if not known:
         needed = 0 if row["target_environment"] == "staging" else 1
     votes = await world.rows("SELECT * FROM promotion.vote WHERE promotion_id = $1", row["id"])
     approving = [vote for vote in votes if vote["decision"] == "approve"]
@@ -72,7 +79,7 @@ async def _unapproved(world: World, row: Row) -> str | None:
     overriding = {principal_key(vote["voter"]) for vote in approving if vote["override_conditions"]}
     overriding -= {principal_key(row["created_by"])}
     proven = row["conditions"] in ("none", "true")
-    if any(rule["conditions"] for rule in rules) and row["conditions"] == "none":
+    if any(rule["conditions"] for rule in known) and row["conditions"] == "none":
         return "its rules have conditions, its evaluation knows of none"
     late = row["holds_until"] is not None and row["holds_until"] <= row["executing_at"]
     if (not proven or late) and len(overriding) < max(1, needed):

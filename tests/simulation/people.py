@@ -120,9 +120,11 @@ async def write_rule(world: World, known: list[UUID], written: RuleWrite | None,
                 if written is None:
                     await rules.delete_rule(connection, **options, **change)
                 elif rule_id in known:
-                    await rules.replace_rule(connection, written, **options, **change)
+                    await world.note_rule(
+                        connection, await rules.replace_rule(connection, written, **options, **change)
+                    )
                 else:
-                    await rules.create_rule(connection, written, **options)
+                    await world.note_rule(connection, await rules.create_rule(connection, written, **options))
             except Problem as problem:
                 return f"refused {problem.code}"
         return "done"

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from schemas import topics
@@ -22,6 +23,7 @@ from services.platform.messaging.producer import PublishFailed
 from services.platform.schema_state import role_of
 from services.promotion.http.transactions import Transactions
 from services.promotion.store import Overtaken
+from services.rules.domain.rule import Rule
 from tests.simulation.broker import Broker
 from tests.simulation.clockwork import Clock, settle_tasks
 from tests.simulation.fuses import Crash, Fuse, wire
@@ -106,6 +108,8 @@ class World:
     members: dict[str, Member] = field(default_factory=dict)
     told: list[Told] = field(default_factory=list)
     trace: list[str] = field(default_factory=list)
+    # The transactions that wrote the versions of rules: their order is true whatever clocks do.
+    rules_written: dict[tuple[UUID, int], int] = field(default_factory=dict)
     steps: int = 0
 
     async def begin(self) -> None:
@@ -223,6 +227,14 @@ class World:
         self.clock.advance(timedelta(seconds=seconds))
         await asyncio.sleep(0)
         self.trace.append(f"{self.clock():%H:%M:%S.%f} time")
+
+    async def note_rule(self, connection: AsyncConnection, rule: Rule) -> None:
+        """Note in which transaction a rule's present version was written, before its end hides that."""
+        written = text(
+            "SELECT cast(cast(xmin AS text) AS bigint) FROM rules.rule_version WHERE rule_id = :id AND version = :version"
+        )
+        row = await connection.execute(written, {"id": rule.id, "version": rule.version})
+        self.rules_written[rule.id, rule.version] = row.scalar_one()
 
     async def rows(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
         return list(await self.plumbing.owner.fetch(sql, *arguments))

@@ -253,11 +253,12 @@ class Consumers:
         self._broker = broker
         for topic in self._patient:
             self._subscribe(broker, topic)
-        await broker.start()
         self._progress = Progress(self._processors)
-        for topic, subscriber in self._subscribers.items():
+        # The first of them look before the last has started.
+        broker.config.broker_config.builder = functools.partial(self._build, await broker.connect())
+        await broker.start()
+        for subscriber in self._subscribers.values():
             subscriber.consumer._fetcher._prefetch_backoff = UNTAKEN_SECONDS
-            self._watch(topic, subscriber.consumer)
 
     async def stop(self) -> None:
         """Let the running batches finish and commit, then disconnect; without a broker nothing can be committed."""
@@ -301,7 +302,9 @@ class Consumers:
         """Tell whether the broker answers within two seconds."""
         return self._broker is not None and await self._broker.ping(timeout=2.0)
 
-    def _watch(self, topic: str, consumer: Any) -> None:
+    def _build(self, build: Callable[..., Any], *, group_id: str, **options: Any) -> Any:
+        (topic,) = (topic for topic in self._patient if consumer_group(self._service, topic) == group_id)
+        consumer = build(group_id=group_id, **options)
         gathering = Gathering(
             consumer.getmany,
             patient=self._patient[topic],
@@ -311,6 +314,7 @@ class Consumers:
             resume=lambda: consumer.resume(*consumer.paused()),
         )
         consumer.getmany = gathering.getmany
+        return consumer
 
     def _subscribe(self, broker: KafkaBroker, topic: str) -> None:
         options: dict[str, Any] = {

@@ -50,9 +50,9 @@ class Probe:
     publisher: Publisher
     seen: list[str] = field(default_factory=list)
 
-    def consumers(self, apply: Apply, *, topic: str = TOPIC, patient: bool = False) -> Consumers:
+    def consumers(self, apply: Apply, *, topics: Sequence[str] = (TOPIC,), patient: bool = False) -> Consumers:
         return Consumers(
-            [Subscription(topic, apply, patient)],
+            [Subscription(topic, apply, patient) for topic in topics],
             service="probe",
             settings=self.settings,
             database=self.database,

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas import topics
 from schemas.cloudevents import EncodedRecord, encode
 from schemas.events import Event
 from services.platform.database import DatabaseUnavailable
@@ -52,6 +53,29 @@ async def test_of_several_bootstrap_addresses_one_that_answers_is_enough(probe: 
     await until(lambda: probe.seen == ["run-1"])
 
     await consumers.stop()
+
+
+async def test_consumers_never_rest_after_a_look_that_brought_nothing_not_even_the_first(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def apply(_connection: AsyncConnection, events: Sequence[Event], _now: datetime) -> None:
+        probe.seen.extend(event.id for event in events)
+
+    rests: list[float] = []
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+        await asyncio.sleep(seconds)
+
+    monkeypatch.setattr(consumer, "POLL_MS", 1)
+    monkeypatch.setattr("faststream.kafka.subscriber.usecase.anyio.sleep", rest)
+    consumers = probe.consumers(apply, topics=(topics.METRICS_OBSERVED, TOPIC))
+    await consumers.start()
+    await probe.publish(run_event("run-1"))
+    await until(lambda: probe.seen == ["run-1"])
+    await consumers.stop()
+
+    assert not rests
 
 
 @pytest.mark.parametrize(("record", "reason"), POISON.values(), ids=POISON.keys())
