@@ -21,9 +21,9 @@ from services.platform.clock import Clock
 from services.platform.database import Database
 from services.platform.messaging.outbox import Outbox
 
-GIVE_UP_SECONDS = 1.0
+GIVE_UP_SECONDS = 5.0
 ANNOUNCE_SECONDS = 2.0
-ORPHANS_SECONDS = 1.0
+ORPHANS_SECONDS = 5.0
 RETENTION_SECONDS = 3600.0
 RETENTION_BATCH = 1000
 RETENTION_PAUSE_SECONDS = 0.5

@@ -29,7 +29,9 @@ from services.platform.messaging.outbox import Outbox
 
 LEASE = timedelta(seconds=5)
 RENEW_BEFORE = timedelta(seconds=3)
+# How long it rests while anything is unfinished, and while nothing is.
 POLL_SECONDS = 0.25
+IDLE_SECONDS = 2.0
 DRAIN_SECONDS = 8.0
 MAX_CLAIMED = 400
 
@@ -90,7 +92,9 @@ class Worker:
         self._take_up(claimed, now)
         if self._draining and not self.busy:
             self._drained.set()
-        return 0.0 if self._results or len(claimed) >= MAX_CLAIMED else POLL_SECONDS
+        if self._results or len(claimed) >= MAX_CLAIMED:
+            return 0.0
+        return POLL_SECONDS if self._lanes else IDLE_SECONDS
 
     async def drain(self) -> None:
         """Claim no more, let what is being called finish and be written, and give back the rest."""

@@ -22,7 +22,7 @@ from services.notifications.store import leases
 from services.platform.clock import Clock
 from services.platform.database import Database
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 DRAIN_SECONDS = 8.0
 # Beyond an attempt's own time, for the round that writes what came of it.
 LEASE_MARGIN = timedelta(seconds=30)

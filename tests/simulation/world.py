@@ -231,7 +231,8 @@ class World:
     async def note_rule(self, connection: AsyncConnection, rule: Rule) -> None:
         """Note in which transaction a rule's present version was written, before its end hides that."""
         written = text(
-            "SELECT cast(cast(xmin AS text) AS bigint) FROM rules.rule_version WHERE rule_id = :id AND version = :version"
+            "SELECT cast(cast(xmin AS text) AS bigint) FROM rules.rule_version "
+            "WHERE rule_id = :id AND version = :version"
         )
         row = await connection.execute(written, {"id": rule.id, "version": rule.version})
         self.rules_written[rule.id, rule.version] = row.scalar_one()

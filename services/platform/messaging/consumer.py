@@ -46,7 +46,7 @@ LONG_POLL_MS = 2000
 # most. Then it asks for the other partitions alone, and what comes on this one waits until that is answered.
 UNTAKEN_SECONDS = 60.0
 # How long a consumer waits for what its client fetches meanwhile, before it notes that it is alive and waits on.
-POLL_MS = 250
+POLL_MS = 1000
 LOOK_SECONDS = 1.0
 BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 

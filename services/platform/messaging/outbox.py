@@ -22,7 +22,7 @@ from services.platform.messaging.set_aside import Refusal, set_aside
 
 BATCH_ROWS = 500
 # Notifications are lost while a listener reconnects, so the relay looks by itself as well.
-POLL_SECONDS = 0.5
+POLL_SECONDS = 2.0
 RETRY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 
 # Below what Kafka takes by default (1,048,588), with room for what its own format and a signature add.

@@ -6,7 +6,7 @@ from services.rules.handlers.intake import Intake
 from services.rules.store.ledger import take_due
 
 BATCH = 500
-LOOK_EVERY_SECONDS = 1.0
+LOOK_EVERY_SECONDS = 2.0
 
 
 class EarlyEvents:

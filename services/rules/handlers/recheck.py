@@ -37,7 +37,7 @@ from services.rules.store.surroundings import load_known, with_company
 from services.rules.store.verdicts import Recorded, save_verdicts
 
 BATCH = 200
-LONGEST_REST_SECONDS = 0.5
+LONGEST_REST_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
